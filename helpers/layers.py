@@ -1,0 +1,105 @@
+"""The two layers that make an autoencoder variational: ``Sampling`` and ``KLDivergence``."""
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from helpers.distributions import Family, get_family
+
+register = keras.saving.register_keras_serializable("vae_course")
+
+
+@register
+class Sampling(keras.layers.Layer):
+    """Draw z ~ q(z|x) by reparameterisation: gradients flow back to the parameters.
+
+    Called on the list of the posterior's parameters, each (batch, d); returns (batch, d).
+
+    Source: Kingma and Welling (2013), section 2.4.
+
+    Args:
+        prior: a family or its name.
+        seed: an integer for a repeatable stream of noise; None takes one from the global seed.
+    """
+
+    def __init__(self, prior: str | Family = "normal", seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.prior = get_family(prior)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, parameters):
+        return self.prior.sample(parameters, self.seed_generator)
+
+    def get_config(self):
+        prior = keras.saving.serialize_keras_object(self.prior)
+        return {**super().get_config(), "prior": prior, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        prior = keras.saving.deserialize_keras_object(config["prior"])
+        return cls(**{**config, "prior": prior})
+
+
+@register
+class KLDivergence(keras.layers.Layer):
+    """Add beta KL(q(z|x), p(z)) to the loss: nats a picture, summed over latents, mean over the batch.
+
+    Called on the list of the posterior's parameters, each (batch, d), and, for families whose
+    divergence has no closed form, on z ~ q(z|x). Reports the metric ``rate``, the KL without beta,
+    and passes the parameters through.
+
+    Source: Kingma and Welling (2013), equation 10; Higgins et al. (2017) for beta.
+
+    Args:
+        prior: a family or its name.
+        beta: the weight of the KL, at least 0; or a Keras learning-rate schedule that gives it by
+            training step, such as ``helpers.training.warm_up(1000)``. Validation uses the weight
+            that training has reached.
+
+    Raises:
+        ValueError: ``beta`` is below 0.
+    """
+
+    def __init__(
+        self,
+        prior: str | Family = "normal",
+        beta: float | LearningRateSchedule = 1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not isinstance(beta, LearningRateSchedule) and not beta >= 0:
+            raise ValueError(f"beta must be at least 0 or a schedule, and is {beta!r}")
+        self.prior = get_family(prior)
+        self.beta = beta
+        self.rate = keras.metrics.Mean(name="rate")
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
+        )
+
+    def current_beta(self):
+        """Return the weight at the present training step."""
+        scheduled = isinstance(self.beta, LearningRateSchedule)
+        return self.beta(self.step) if scheduled else self.beta
+
+    def call(self, parameters, z=None, training=False):
+        rate = ops.mean(ops.sum(self.prior.kl_divergence(parameters, z), axis=-1))
+        self.add_loss(self.current_beta() * rate)
+        self.rate.update_state(rate)
+        if training:
+            self.step.assign_add(1)
+        return parameters
+
+    def get_config(self):
+        config = {"prior": self.prior, "beta": self.beta}
+        serialized = {
+            key: keras.saving.serialize_keras_object(value) for key, value in config.items()
+        }
+        return {**super().get_config(), **serialized}
+
+    @classmethod
+    def from_config(cls, config):
+        restored = {
+            key: keras.saving.deserialize_keras_object(config[key]) for key in ("prior", "beta")
+        }
+        return cls(**{**config, **restored})

@@ -1,0 +1,303 @@
+"""Encoders, decoders, and the two models made of them: ``Autoencoder`` and ``VAE``."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from helpers.distributions import Family, get_family
+from helpers.layers import KLDivergence, Sampling
+from helpers.likelihoods import Likelihood, get_likelihood
+
+register = keras.saving.register_keras_serializable("vae_course")
+
+Shape = tuple[int, int, int]
+
+
+def dense_encoder(
+    image_shape: Shape,
+    latent_size: int,
+    outputs: Sequence[str] = ("code",),
+    hidden: Sequence[int] = (512, 512, 512),
+    activation: str = "silu",
+) -> keras.Model:
+    """Return a model from pictures to one linear head (batch, latent_size) for each of ``outputs``.
+
+    Source: the multilayer perceptrons of Kingma and Welling (2013), appendix C, with more layers.
+    """
+    pictures = keras.Input(image_shape, name="x")
+    features = layers.Flatten(name="flatten")(pictures)
+    for index, units in enumerate(hidden, start=1):
+        features = layers.Dense(units, activation, name=f"hidden_{index}")(features)
+    return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
+
+
+def dense_decoder(
+    image_shape: Shape,
+    latent_size: int,
+    hidden: Sequence[int] = (512, 512, 512),
+    activation: str = "silu",
+) -> keras.Model:
+    """Return a model from codes (batch, latent_size) to logits (batch, height, width, channels)."""
+    codes = keras.Input((latent_size,), name="z")
+    features = codes
+    for index, units in enumerate(hidden, start=1):
+        features = layers.Dense(units, activation, name=f"hidden_{index}")(features)
+    logits = layers.Dense(math.prod(image_shape), name="pixels")(features)
+    return keras.Model(codes, layers.Reshape(image_shape, name="logits")(logits), name="decoder")
+
+
+def conv_encoder(
+    image_shape: Shape,
+    latent_size: int,
+    outputs: Sequence[str] = ("code",),
+    filters: Sequence[int] = (32, 64, 128),
+    activation: str = "silu",
+) -> keras.Model:
+    """Return a convolutional model like ``dense_encoder``; each stage halves height and width."""
+    pictures = keras.Input(image_shape, name="x")
+    features = pictures
+    for index, count in enumerate(filters, start=1):
+        features = layers.Conv2D(
+            count, 4, strides=2, padding="same", activation=activation, name=f"down_{index}"
+        )(features)
+    features = layers.Flatten(name="flatten")(features)
+    return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
+
+
+def conv_decoder(
+    image_shape: Shape,
+    latent_size: int,
+    filters: Sequence[int] = (128, 64, 32),
+    activation: str = "silu",
+) -> keras.Model:
+    """Return a convolutional model like ``dense_decoder``; each stage doubles height and width.
+
+    Works for any picture size: it decodes to the next multiple of 2 ** len(filters) and crops.
+    """
+    height, width, channels = image_shape
+    stride = 2 ** len(filters)
+    rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+    codes = keras.Input((latent_size,), name="z")
+    features = layers.Dense(rows * columns * filters[0], activation, name="seed")(codes)
+    features = layers.Reshape((rows, columns, filters[0]), name="seed_map")(features)
+    for index, count in enumerate([*filters[1:], channels], start=1):
+        features = layers.Conv2DTranspose(
+            count,
+            4,
+            strides=2,
+            padding="same",
+            activation=activation if index < len(filters) else None,
+            name=f"up_{index}",
+        )(features)
+    excess = ((0, rows * stride - height), (0, columns * stride - width))
+    return keras.Model(codes, layers.Cropping2D(excess, name="logits")(features), name="decoder")
+
+
+def heads(features, latent_size: int, outputs: Sequence[str]):
+    """Return one linear layer a name: a tensor where there is one name, else a list."""
+    if latent_size < 1:
+        raise ValueError(f"latent_size must be at least 1, and is {latent_size}")
+    tensors = [layers.Dense(latent_size, name=name)(features) for name in outputs]
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+class EncoderDecoder(keras.Model):
+    """What both models share: saving, and calls on arrays of any length.
+
+    Attributes:
+        encoder, decoder: models of their own, to be called, saved or cut open.
+    """
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.decoder = decoder
+
+    @property
+    def latent_size(self) -> int:
+        """The number of latents, d."""
+        return self.decoder.input_shape[-1]
+
+    def build(self, input_shape=None):
+        self.built = True  # the encoder and the decoder are functional models, built already
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Return the codes (n, d) of pictures (n, height, width, channels) in [0, 1]."""
+        raise NotImplementedError
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """Return the mean pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
+        logits = self.decoder.predict(np.asarray(z, "float32"), batch_size=1000, verbose=0)
+        return ops.convert_to_numpy(ops.sigmoid(logits))
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Return the decoded codes of pictures: both (n, height, width, channels) in [0, 1]."""
+        return self.decode(self.encode(x))
+
+    def get_config(self):
+        parts = {"encoder": self.encoder, "decoder": self.decoder}
+        return {**super().get_config(), **serialized(parts)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{key: restored(value) for key, value in config.items()})
+
+
+def serialized(parts: dict) -> dict:
+    """Return Keras objects as plain dictionaries."""
+    return {key: keras.saving.serialize_keras_object(part) for key, part in parts.items()}
+
+
+def restored(value):
+    """Undo ``serialized`` for one value; values that are no Keras objects pass through."""
+    is_object = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if is_object else value
+
+
+@register
+class Autoencoder(EncoderDecoder):
+    """x -> encoder -> code -> decoder -> picture, trained on the mean squared error.
+
+    ``fit(x, x)``; ``predict(x)`` returns pictures in [0, 1].
+    """
+
+    def compile(self, optimizer="adam", loss="mse", **kwargs):
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def call(self, x):
+        return ops.sigmoid(self.decoder(self.encoder(x)))
+
+    def encode(self, x):
+        return self.encoder.predict(x, batch_size=1000, verbose=0)
+
+
+@register
+class VAE(EncoderDecoder):
+    """x -> encoder -> q(z|x) -> z -> decoder -> p(x|z), trained on beta rate + distortion.
+
+    ``fit(x)``, with no targets, since the target is x; training and validation report ``loss``,
+    ``rate`` (the KL) and ``distortion`` (the negative log-likelihood), in nats a picture.
+    ``predict(x)`` returns the mean pictures, in [0, 1], of sampled codes.
+
+    Source: Kingma and Welling (2013), equation 10.
+
+    Args:
+        encoder: pictures to the posterior's parameters, one output for each of the family's
+            ``parameter_names``, in that order.
+        decoder: codes to logits of the pictures' shape.
+        prior: a family or its name.
+        likelihood: a likelihood layer, ``"bernoulli"`` or ``"gaussian"``.
+        beta: the weight of the KL, or a schedule of it (see ``KLDivergence``).
+
+    Raises:
+        ValueError: the encoder's outputs don't fit the family or the decoder.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        prior: str | Family = "normal",
+        likelihood: str | Likelihood = "bernoulli",
+        beta=1.0,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, **kwargs)
+        self.prior = get_family(prior)
+        self.likelihood = get_likelihood(likelihood)
+        self.sampling = Sampling(self.prior)
+        self.kl_divergence = KLDivergence(self.prior, beta)
+        self.check_encoder()
+
+    def check_encoder(self) -> None:
+        """Raise ValueError unless encoder, family and decoder fit together."""
+        names, shapes = self.prior.parameter_names, [t.shape for t in self.encoder.outputs]
+        if len(shapes) != len(names) or any(s[-1] != self.latent_size for s in shapes):
+            raise ValueError(
+                f"the encoder must return {names}, each (batch, {self.latent_size}) as the decoder "
+                f"expects for the prior {self.prior.name!r}, and returns {shapes}"
+            )
+
+    def posterior(self, x) -> list:
+        """Return the parameters of q(z|x), one tensor (batch, d) for each name of the family."""
+        parameters = self.encoder(x)
+        return parameters if isinstance(parameters, list) else [parameters]
+
+    def call(self, x):
+        parameters = self.posterior(x)
+        z = self.sampling(parameters)
+        self.kl_divergence(parameters, z)
+        return self.likelihood(x, self.decoder(z))
+
+    def encode(self, x):
+        """Return the posterior means (n, d) of pictures (n, height, width, channels)."""
+        parameters = self.encoder.predict(x, batch_size=1000, verbose=0)
+        parameters = parameters if isinstance(parameters, list) else [parameters]
+        return ops.convert_to_numpy(self.prior.mean(parameters))
+
+    def generate(self, count: int, temperature: float = 1.0, seed: int = 0) -> np.ndarray:
+        """Return the mean pictures (count, height, width, channels) of codes from the prior.
+
+        ``temperature`` scales the codes' distance from the prior's mean.
+        """
+        z = ops.convert_to_numpy(self.prior.sample_prior((count, self.latent_size), seed))
+        return self.decode(self.prior.prior_mean + temperature * (z - self.prior.prior_mean))
+
+    def get_config(self):
+        parts = {
+            "prior": self.prior,
+            "likelihood": self.likelihood,
+            "beta": self.kl_divergence.beta,
+        }
+        return {**super().get_config(), **serialized(parts)}
+
+
+BUILDERS = {"dense": (dense_encoder, dense_decoder), "conv": (conv_encoder, conv_decoder)}
+
+
+def build_autoencoder(
+    image_shape: Shape = (28, 28, 1), latent_size: int = 32, architecture: str = "dense"
+) -> Autoencoder:
+    """Return an untrained autoencoder for pictures (height, width, channels) in [0, 1].
+
+    Args:
+        architecture: ``"dense"`` or ``"conv"``.
+
+    Raises:
+        ValueError: the architecture is neither, or ``latent_size`` is below 1.
+    """
+    encoder, decoder = builders(architecture)
+    return Autoencoder(encoder(image_shape, latent_size), decoder(image_shape, latent_size))
+
+
+def build_vae(
+    image_shape: Shape = (28, 28, 1),
+    latent_size: int = 32,
+    prior: str | Family = "normal",
+    likelihood: str | Likelihood = "bernoulli",
+    beta=1.0,
+    architecture: str = "dense",
+) -> VAE:
+    """Return an untrained VAE for pictures (height, width, channels) in [0, 1].
+
+    The arguments are those of ``VAE`` and ``build_autoencoder``, and so are the errors.
+    """
+    encoder, decoder = builders(architecture)
+    family = get_family(prior)
+    return VAE(
+        encoder(image_shape, latent_size, outputs=family.parameter_names),
+        decoder(image_shape, latent_size),
+        family,
+        likelihood,
+        beta,
+    )
+
+
+def builders(architecture: str):
+    """Return the (encoder, decoder) builders of that name, or raise ValueError."""
+    if architecture not in BUILDERS:
+        raise ValueError(f"architecture must be one of {sorted(BUILDERS)}, and is {architecture!r}")
+    return BUILDERS[architecture]

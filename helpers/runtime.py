@@ -1,0 +1,57 @@
+"""Where the course stands, how much it may compute, and a quiet import of TensorFlow."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUDGETS = ("full", "quick")
+
+
+def budget() -> str:
+    """Return ``"full"`` or ``"quick"``, as the variable ``VAE_COURSE_BUDGET`` says (default full).
+
+    Raises:
+        ValueError: the variable holds anything else.
+    """
+    name = os.environ.get("VAE_COURSE_BUDGET", "full")
+    if name not in BUDGETS:
+        raise ValueError(f"VAE_COURSE_BUDGET must be one of {BUDGETS}, and is {name!r}")
+    return name
+
+
+def by_budget(full: int, quick: int) -> int:
+    """Return the number of steps or images that the current budget allows."""
+    return {"full": full, "quick": quick}[budget()]
+
+
+@contextlib.contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Point the process's file descriptor 2 at the null device.
+
+    TensorFlow's C++ code logs there directly; neither Python's logging nor
+    ``TF_CPP_MIN_LOG_LEVEL`` stops it.
+    """
+    sys.stderr.flush()
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
+
+
+def import_tensorflow_quietly() -> None:
+    """Import TensorFlow and start its devices, without the log lines that both print."""
+    with silenced_stderr():
+        import tensorflow as tf
+
+        tf.constant(0)
+
+
+if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    import_tensorflow_quietly()

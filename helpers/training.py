@@ -1,0 +1,129 @@
+"""Train a model for a number of optimiser steps, the same way everywhere."""
+
+import math
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.optimizers.schedules import CosineDecay, PolynomialDecay
+
+
+def one_cycle(steps: int, peak: float) -> CosineDecay:
+    """Return a learning rate that rises to ``peak`` over a tenth of the steps and falls to 0.
+
+    Source: Smith and Topin (2018), "Super-convergence", with a cosine for the way down.
+    """
+    rise = max(1, steps // 10)
+    return CosineDecay(peak / 10, max(1, steps - rise), warmup_target=peak, warmup_steps=rise)
+
+
+def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
+    """Return a beta that rises from 0 to ``end`` in a straight line over ``steps``, and stays."""
+    return PolynomialDecay(0.0, steps, end_learning_rate=end)
+
+
+def endless_batches(
+    x: np.ndarray, targets: np.ndarray, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every pass."""
+    x, targets = tf.convert_to_tensor(x), tf.convert_to_tensor(targets)
+    order = tf.data.Dataset.range(len(x)).shuffle(len(x), seed=seed).repeat().batch(batch_size)
+    batches = order.map(lambda chosen: (tf.gather(x, chosen), tf.gather(targets, chosen)))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+class Report(keras.callbacks.Callback):
+    """Print a line a round: the step, every figure in training and held out, and the time."""
+
+    def __init__(self, steps_a_round: int):
+        super().__init__()
+        self.steps_a_round = steps_a_round
+
+    def on_train_begin(self, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        figures = [
+            f"{name} {logs[name]:.4g}"
+            + (f" (held out {logs['val_' + name]:.4g})" if f"val_{name}" in logs else "")
+            for name in ("loss", "rate", "distortion")
+            if name in logs
+        ]
+        seconds = time.perf_counter() - self.start
+        step = (epoch + 1) * self.steps_a_round
+        print(f"step {step:6,}: {', '.join(figures)}, {seconds:.0f} s")
+
+
+def train(
+    model: keras.Model,
+    x: np.ndarray,
+    *,
+    steps: int,
+    targets: np.ndarray | None = None,
+    held_out: np.ndarray | None = None,
+    batch_size: int = 128,
+    learning_rate: float = 4e-3,
+    rounds: int = 10,
+    seed: int = 0,
+    verbose: bool = True,
+    backup: Path | None = None,
+) -> dict[str, np.ndarray]:
+    """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
+
+    Args:
+        model: an ``Autoencoder``, a ``VAE``, or any model whose ``compile`` knows its loss.
+        x: pictures to train on, float32 in [0, 1], (n, height, width, channels).
+        steps: optimiser steps in all.
+        targets: what to compare the outputs with, where that is not ``x``.
+        held_out: pictures to evaluate on after every round, against themselves.
+        learning_rate: the peak.
+        rounds: how many reports ``steps`` is cut into.
+        seed: orders the pictures; the weights and the noise come from Keras's global seed.
+        verbose: print a line a round.
+        backup: a folder in which every finished round is kept until the end, so that the same call
+            goes on after an interruption.
+
+    Returns:
+        The history: ``step`` and, for each figure, one value a round; ``val_`` marks held-out ones;
+        ``seconds`` holds the time that training and evaluation took.
+
+    Raises:
+        ValueError: the pictures are fewer than a batch, or not of floats in [0, 1].
+    """
+    check_pictures(x, batch_size)
+    rounds = min(rounds, steps)
+    steps_a_round = math.ceil(steps / rounds)
+    batches = endless_batches(x, x if targets is None else targets, batch_size, seed)
+    callbacks = [Report(steps_a_round)] if verbose else []
+    if backup is not None:
+        callbacks.append(keras.callbacks.BackupAndRestore(str(backup)))
+    model.compile(optimizer=keras.optimizers.Adam(one_cycle(steps, learning_rate)))
+    start = time.perf_counter()
+    history = model.fit(
+        batches,
+        epochs=rounds,
+        steps_per_epoch=steps_a_round,
+        validation_data=None if held_out is None else (held_out, held_out),
+        validation_batch_size=1000,
+        callbacks=callbacks,
+        verbose=0,
+    ).history
+    return {
+        "step": steps_a_round * np.arange(1, rounds + 1),
+        "seconds": time.perf_counter() - start,
+        **{name: np.asarray(values) for name, values in history.items()},
+    }
+
+
+def check_pictures(x: np.ndarray, batch_size: int) -> None:
+    """Raise ValueError unless ``x`` is at least a batch of pictures in [0, 1]."""
+    if x.ndim != 4 or len(x) < batch_size:
+        raise ValueError(
+            f"x must be at least {batch_size} pictures, (n, height, width, channels), and has "
+            f"shape {x.shape}: add the missing axis, or lower batch_size"
+        )
+    low, high = float(x.min()), float(x.max())
+    if not (0 <= low and high <= 1):
+        raise ValueError(f"pixels must lie in [0, 1], and span [{low:g}, {high:g}]: divide by 255?")
