@@ -5,6 +5,7 @@ the typical wrong ones, so that a hint can name the mistake that was made.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def check(
     mistakes: Mapping[str, Function],
     tolerance: float = 1e-5,
 ) -> str:
-    """Print and return what the attempt's outputs say.
+    """Return what the attempt's outputs say.
 
     Args:
         attempt: the reader's function; one that raises NotImplementedError was not attempted.
@@ -28,13 +29,6 @@ def check(
             on every input gives the hint.
         tolerance: of the largest difference, relative above 1.
     """
-    verdict = judge(attempt, correct, inputs, mistakes, tolerance)
-    print(verdict)
-    return verdict
-
-
-def judge(attempt, correct, inputs, mistakes, tolerance) -> str:
-    """Return the verdict that ``check`` prints."""
     try:
         results = [attempt(*arguments) for arguments in inputs]
     except NotImplementedError:
@@ -114,7 +108,7 @@ def check_count_parameters(attempt: Function) -> str:
     """Check ``count_parameters(sizes)``: weights and biases of dense layers of these sizes."""
 
     def count(sizes, biases=True):
-        return sum(a * b + (b if biases else 0) for a, b in zip(sizes, sizes[1:], strict=False))
+        return sum(a * b + (b if biases else 0) for a, b in pairwise(sizes))
 
     return check(
         attempt,
