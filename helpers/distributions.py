@@ -1,12 +1,12 @@
 """The latent families: a prior p(z) and the posteriors q(z|x) that go with it.
 
-A family describes d independent latents. Its posterior has one or more parameters a latent, which an
-encoder emits as unbounded tensors of shape (batch, d); scales travel as logarithms, so that no value
-is out of range and no gradient dies at a clamp. Densities and divergences are in nats, one value a
-latent: sum over the last axis for the whole code.
+A family describes d independent latents. Its posterior has one or more parameters a latent, which
+an encoder emits as unbounded tensors of shape (batch, d); scales travel as logarithms, so that no
+value is out of range and no gradient dies at a clamp. Densities and divergences are in nats, one
+value a latent: sum over the last axis for the whole code.
 
-To add a family, subclass ``Family`` and register it for saving, as those below do; tests and figures
-find it through ``families()``.
+To add a family, subclass ``Family`` and register it for saving, as those below do; tests and
+figures find it through ``families()``.
 """
 
 import math

@@ -43,7 +43,7 @@ class Sampling(keras.layers.Layer):
 
 @register
 class KLDivergence(keras.layers.Layer):
-    """Add beta KL(q(z|x), p(z)) to the loss: nats a picture, summed over latents, mean over the batch.
+    """Add beta KL(q(z|x), p(z)) to the loss, in nats: summed over latents, mean over the batch.
 
     Called on the list of the posterior's parameters, each (batch, d), and, for families whose
     divergence has no closed form, on z ~ q(z|x). Reports the metric ``rate``, the KL without beta,

@@ -40,8 +40,8 @@ class Likelihood(keras.layers.Layer):
 class Bernoulli(Likelihood):
     """Pixels are independent coins: binary cross-entropy, from logits.
 
-    On grey pictures this is the expected value for pictures whose pixels are tossed with the grey as
-    probability, since it is linear in x. Source: Kingma and Welling (2013), appendix C.1.
+    On grey pictures this is the expected value for binary pictures whose pixels are tossed with the
+    grey as probability, since it is linear in x. Source: Kingma and Welling (2013), appendix C.1.
     """
 
     def negative_log_likelihood(self, x, output):
@@ -61,7 +61,7 @@ class Gaussian(Likelihood):
     Raises:
         ValueError: ``sigma`` is neither a positive number nor one of the two words.
 
-    Source: Kingma and Welling (2013), appendix C.2; Rybkin, Daniilidis and Levine (2021), section 4.
+    Source: Kingma and Welling (2013), appendix C.2; Rybkin et al. (2021), section 4.
     """
 
     momentum = 0.99

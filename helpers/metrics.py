@@ -29,7 +29,8 @@ class Bound:
         return -(self.rate + self.distortion)
 
     def __str__(self) -> str:
-        return f"ELBO {self.elbo:.2f} nats = -(rate {self.rate:.2f} + distortion {self.distortion:.2f})"
+        parts = f"rate {self.rate:.2f} + distortion {self.distortion:.2f}"
+        return f"ELBO {self.elbo:.2f} nats = -({parts})"
 
 
 def elbo(vae: VAE, x: np.ndarray) -> Bound:
@@ -95,7 +96,7 @@ def posterior_arrays(vae: VAE, x: np.ndarray) -> list[np.ndarray]:
 
 
 def active_units(vae: VAE, x: np.ndarray, threshold: float = 0.01) -> int:
-    """Return how many latents have a posterior mean that varies over ``x`` by more than a threshold.
+    """Return the number of latents whose posterior mean has a variance over ``x`` above threshold.
 
     Source: Burda, Grosse and Salakhutdinov (2015), section 5.2.
     """
@@ -108,7 +109,7 @@ def mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def psnr(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the peak signal-to-noise ratio of each pair of pictures in [0, 1], in dB, shape (n,)."""
+    """Return the peak signal-to-noise ratio in dB of each pair of pictures in [0, 1], shape (n,)."""
     return tf.image.psnr(x, y, max_val=1.0).numpy()
 
 
@@ -122,6 +123,5 @@ def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def quality(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Return the mean MSE, PSNR (dB) and SSIM of reconstructions ``y`` of pictures ``x``."""
-    return {
-        name: float(f(x, y).mean()) for name, f in (("mse", mse), ("psnr", psnr), ("ssim", ssim))
-    }
+    measures = {"mse": mse, "psnr": psnr, "ssim": ssim}
+    return {name: float(measure(x, y).mean()) for name, measure in measures.items()}

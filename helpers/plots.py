@@ -51,7 +51,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 
 
 def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Return pictures (n, h, w, c) as one array, row by row, with white gaps: (height, width, c)."""
+    """Return pictures (n, h, w, c) as one array, row by row, with white gaps between."""
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     paper = 0.0 if channels == 1 else 1.0  # grey pictures are drawn as ink on white paper

@@ -125,5 +125,5 @@ def check_pictures(x: np.ndarray, batch_size: int) -> None:
             f"shape {x.shape}: add the missing axis, or lower batch_size"
         )
     low, high = float(x.min()), float(x.max())
-    if not (0 <= low and high <= 1):
+    if not (low >= 0 and high <= 1):
         raise ValueError(f"pixels must lie in [0, 1], and span [{low:g}, {high:g}]: divide by 255?")
