@@ -109,7 +109,7 @@ def mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def psnr(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the peak signal-to-noise ratio in dB of each pair of pictures in [0, 1], shape (n,)."""
+    """Return the peak signal-to-noise ratio, in dB, of each pair of pictures in [0, 1]."""
     return tf.image.psnr(x, y, max_val=1.0).numpy()
 
 
