@@ -40,13 +40,13 @@ def dense_decoder(
     hidden: Sequence[int] = (512, 512, 512),
     activation: str = "silu",
 ) -> keras.Model:
-    """Return a model from codes (batch, latent_size) to logits (batch, height, width, channels)."""
+    """Return a model from codes (batch, latent_size) to unbounded pixels, (batch, *image_shape)."""
     codes = keras.Input((latent_size,), name="z")
     features = codes
     for index, units in enumerate(hidden, start=1):
         features = layers.Dense(units, activation, name=f"hidden_{index}")(features)
-    logits = layers.Dense(math.prod(image_shape), name="pixels")(features)
-    return keras.Model(codes, layers.Reshape(image_shape, name="logits")(logits), name="decoder")
+    pixels = layers.Dense(math.prod(image_shape), name="pixels")(features)
+    return keras.Model(codes, layers.Reshape(image_shape, name="output")(pixels), name="decoder")
 
 
 def conv_encoder(
@@ -93,7 +93,7 @@ def conv_decoder(
             name=f"up_{index}",
         )(features)
     excess = ((0, rows * stride - height), (0, columns * stride - width))
-    return keras.Model(codes, layers.Cropping2D(excess, name="logits")(features), name="decoder")
+    return keras.Model(codes, layers.Cropping2D(excess, name="output")(features), name="decoder")
 
 
 def heads(features, latent_size: int, outputs: Sequence[str]):
@@ -129,9 +129,13 @@ class EncoderDecoder(keras.Model):
         raise NotImplementedError
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        """Return the mean pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
-        logits = self.decoder.predict(np.asarray(z, "float32"), batch_size=1000, verbose=0)
-        return ops.convert_to_numpy(ops.sigmoid(logits))
+        """Return the pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
+        outputs = self.decoder.predict(np.asarray(z, "float32"), batch_size=1000, verbose=0)
+        return ops.convert_to_numpy(self.to_pictures(outputs))
+
+    def to_pictures(self, outputs):
+        """Return the decoder's unbounded outputs as pictures in [0, 1]."""
+        raise NotImplementedError
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """Return the decoded codes of pictures: both (n, height, width, channels) in [0, 1]."""
@@ -159,19 +163,23 @@ def restored(value):
 
 @register
 class Autoencoder(EncoderDecoder):
-    """x -> encoder -> code -> decoder -> picture, trained on the mean squared error.
+    """x -> encoder -> code -> decoder -> picture, trained on the mean squared error: ``fit(x, x)``.
 
-    ``fit(x, x)``; ``predict(x)`` returns pictures in [0, 1].
+    The last layer is linear, as in PCA, so that no pixel can saturate and stop learning;
+    ``reconstruct`` clips pictures to [0, 1], ``predict`` leaves them as they are.
     """
 
     def compile(self, optimizer="adam", loss="mse", **kwargs):
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def call(self, x):
-        return ops.sigmoid(self.decoder(self.encoder(x)))
+        return self.decoder(self.encoder(x))
 
     def encode(self, x):
         return self.encoder.predict(x, batch_size=1000, verbose=0)
+
+    def to_pictures(self, outputs):
+        return ops.clip(outputs, 0, 1)
 
 
 @register
@@ -187,7 +195,7 @@ class VAE(EncoderDecoder):
     Args:
         encoder: pictures to the posterior's parameters, one output for each of the family's
             ``parameter_names``, in that order.
-        decoder: codes to logits of the pictures' shape.
+        decoder: codes to unbounded pixels (logits) of the pictures' shape.
         prior: a family or its name.
         likelihood: a likelihood layer, ``"bernoulli"`` or ``"gaussian"``.
         beta: the weight of the KL, or a schedule of it (see ``KLDivergence``).
@@ -237,6 +245,9 @@ class VAE(EncoderDecoder):
         parameters = self.encoder.predict(x, batch_size=1000, verbose=0)
         parameters = parameters if isinstance(parameters, list) else [parameters]
         return ops.convert_to_numpy(self.prior.mean(parameters))
+
+    def to_pictures(self, outputs):
+        return self.likelihood.mean(outputs)
 
     def generate(self, count: int, temperature: float = 1.0, seed: int = 0) -> np.ndarray:
         """Return the mean pictures (count, height, width, channels) of codes from the prior.

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -64,10 +65,11 @@ def train(
     targets: np.ndarray | None = None,
     held_out: np.ndarray | None = None,
     batch_size: int = 128,
-    learning_rate: float = 4e-3,
+    learning_rate: float = 3e-3,
     rounds: int = 10,
     seed: int = 0,
     verbose: bool = True,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     backup: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
@@ -82,6 +84,7 @@ def train(
         rounds: how many reports ``steps`` is cut into.
         seed: orders the pictures; the weights and the noise come from Keras's global seed.
         verbose: print a line a round.
+        callbacks: Keras callbacks; an "epoch" is a round to them.
         backup: a folder in which every finished round is kept until the end, so that the same call
             goes on after an interruption.
 
@@ -96,9 +99,9 @@ def train(
     rounds = min(rounds, steps)
     steps_a_round = math.ceil(steps / rounds)
     batches = endless_batches(x, x if targets is None else targets, batch_size, seed)
-    callbacks = [Report(steps_a_round)] if verbose else []
+    extra = [Report(steps_a_round)] if verbose else []
     if backup is not None:
-        callbacks.append(keras.callbacks.BackupAndRestore(str(backup)))
+        extra.append(keras.callbacks.BackupAndRestore(str(backup)))
     model.compile(optimizer=keras.optimizers.Adam(one_cycle(steps, learning_rate)))
     start = time.perf_counter()
     history = model.fit(
@@ -107,7 +110,8 @@ def train(
         steps_per_epoch=steps_a_round,
         validation_data=None if held_out is None else (held_out, held_out),
         validation_batch_size=1000,
-        callbacks=callbacks,
+        shuffle=False,  # endless_batches has shuffled them
+        callbacks=[*callbacks, *extra],
         verbose=0,
     ).history
     return {
