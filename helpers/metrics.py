@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from sklearn.neighbors import KNeighborsClassifier
 
 from helpers.models import VAE
 
@@ -84,15 +85,9 @@ def binarised(x: np.ndarray, seed: int = 0) -> np.ndarray:
 
 def rate_per_latent(vae: VAE, x: np.ndarray) -> np.ndarray:
     """Return the mean KL of each latent, in nats, shape (d,); they sum to the rate."""
-    parameters = [ops.convert_to_tensor(p) for p in posterior_arrays(vae, x)]
+    parameters = [ops.convert_to_tensor(p) for p in vae.posterior_arrays(x)]
     z = vae.prior.sample(parameters, seed=0)
     return ops.convert_to_numpy(ops.mean(vae.prior.kl_divergence(parameters, z), axis=0))
-
-
-def posterior_arrays(vae: VAE, x: np.ndarray) -> list[np.ndarray]:
-    """Return the posterior's parameters as arrays (n, d), one for each name of the family."""
-    parameters = vae.encoder.predict(x, batch_size=1000, verbose=0)
-    return parameters if isinstance(parameters, list) else [parameters]
 
 
 def active_units(vae: VAE, x: np.ndarray, threshold: float = 0.01) -> int:
@@ -125,3 +120,16 @@ def quality(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Return the mean MSE, PSNR (dB) and SSIM of reconstructions ``y`` of pictures ``x``."""
     measures = {"mse": mse, "psnr": psnr, "ssim": ssim}
     return {name: float(measure(x, y).mean()) for name, measure in measures.items()}
+
+
+def recognisable_share(
+    pictures: np.ndarray, x_train: np.ndarray, y_train: np.ndarray, neighbours: int = 10
+) -> float:
+    """Return the share of pictures that real ones agree about.
+
+    A picture counts if its nearest ``neighbours`` among the first 10,000 training pictures, by
+    squared distance of pixels, are all of one class. Pictures are (n, height, width, channels).
+    """
+    flat = [array.reshape(len(array), -1) for array in (x_train[:10_000], pictures)]
+    classifier = KNeighborsClassifier(neighbours).fit(flat[0], y_train[:10_000])
+    return float(np.mean(classifier.predict_proba(flat[1]).max(axis=1) == 1))

@@ -30,7 +30,9 @@ def dense_encoder(
     pictures = keras.Input(image_shape, name="x")
     features = layers.Flatten(name="flatten")(pictures)
     for index, units in enumerate(hidden, start=1):
-        features = layers.Dense(units, activation, name=f"hidden_{index}")(features)
+        features = layers.Dense(
+            units, activation, kernel_initializer="he_normal", name=f"hidden_{index}"
+        )(features)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
 
 
@@ -44,7 +46,9 @@ def dense_decoder(
     codes = keras.Input((latent_size,), name="z")
     features = codes
     for index, units in enumerate(hidden, start=1):
-        features = layers.Dense(units, activation, name=f"hidden_{index}")(features)
+        features = layers.Dense(
+            units, activation, kernel_initializer="he_normal", name=f"hidden_{index}"
+        )(features)
     pixels = layers.Dense(math.prod(image_shape), name="pixels")(features)
     return keras.Model(codes, layers.Reshape(image_shape, name="output")(pixels), name="decoder")
 
@@ -104,6 +108,19 @@ def heads(features, latent_size: int, outputs: Sequence[str]):
     return tensors[0] if len(tensors) == 1 else tensors
 
 
+def in_batches(model: keras.Model, array: np.ndarray, batch_size: int = 1000):
+    """Return the model's outputs on an array of any length, as NumPy arrays.
+
+    Unlike ``predict`` it compiles nothing, so that it is quick for a few pictures too.
+    """
+    array = np.asarray(array, "float32")
+    parts = [model(array[i : i + batch_size]) for i in range(0, len(array), batch_size)]
+    return keras.tree.map_structure(
+        lambda *outputs: np.concatenate([ops.convert_to_numpy(output) for output in outputs]),
+        *parts,
+    )
+
+
 class EncoderDecoder(keras.Model):
     """What both models share: saving, and calls on arrays of any length.
 
@@ -115,14 +132,12 @@ class EncoderDecoder(keras.Model):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
+        self.built = True  # both are functional models, built already
 
     @property
     def latent_size(self) -> int:
         """The number of latents, d."""
         return self.decoder.input_shape[-1]
-
-    def build(self, input_shape=None):
-        self.built = True  # the encoder and the decoder are functional models, built already
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return the codes (n, d) of pictures (n, height, width, channels) in [0, 1]."""
@@ -130,8 +145,7 @@ class EncoderDecoder(keras.Model):
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Return the pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
-        outputs = self.decoder.predict(np.asarray(z, "float32"), batch_size=1000, verbose=0)
-        return ops.convert_to_numpy(self.to_pictures(outputs))
+        return ops.convert_to_numpy(self.to_pictures(in_batches(self.decoder, z)))
 
     def to_pictures(self, outputs):
         """Return the decoder's unbounded outputs as pictures in [0, 1]."""
@@ -176,7 +190,7 @@ class Autoencoder(EncoderDecoder):
         return self.decoder(self.encoder(x))
 
     def encode(self, x):
-        return self.encoder.predict(x, batch_size=1000, verbose=0)
+        return in_batches(self.encoder, x)
 
     def to_pictures(self, outputs):
         return ops.clip(outputs, 0, 1)
@@ -242,9 +256,12 @@ class VAE(EncoderDecoder):
 
     def encode(self, x):
         """Return the posterior means (n, d) of pictures (n, height, width, channels)."""
-        parameters = self.encoder.predict(x, batch_size=1000, verbose=0)
-        parameters = parameters if isinstance(parameters, list) else [parameters]
-        return ops.convert_to_numpy(self.prior.mean(parameters))
+        return ops.convert_to_numpy(self.prior.mean(self.posterior_arrays(x)))
+
+    def posterior_arrays(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return ``posterior`` of pictures of any number as arrays (n, d)."""
+        parameters = in_batches(self.encoder, x)
+        return parameters if isinstance(parameters, list) else [parameters]
 
     def to_pictures(self, outputs):
         return self.likelihood.mean(outputs)

@@ -8,6 +8,7 @@ python -m helpers.notebooks stamp [--repo OWNER/NAME] [--tag TAG]
 import argparse
 import base64
 import html
+import io
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ import nbclient
 import nbformat
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
+from PIL import Image
 from tqdm import tqdm
 
 import helpers
@@ -64,6 +66,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
             notebook,
             timeout=1800,
             kernel_name="python3",
+            extra_arguments=["--log-level=40"],  # errors only: not the kernel's note on transport
             resources={"metadata": {"path": str(path.parent)}},
             record_timing=False,
             coalesce_streams=True,
@@ -72,7 +75,8 @@ def execute(path: Path) -> nbformat.NotebookNode:
         try:
             return client.execute()
         except CellExecutionError as error:
-            failed = f"{path.name}, code cell {bar.n} of {cells}:\n{error}"
+            text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colour codes: unreadable in a log
+            failed = f"{path.name}, code cell {bar.n} of {cells}:\n{text}"
         except DeadKernelError:
             failed = f"{path.name}, code cell {bar.n + 1} of {cells}: the kernel died (no memory?)"
     raise NotebookFailedError(failed)
@@ -127,6 +131,7 @@ def save(names: list[str]) -> None:
     for path in find_notebooks(names):
         notebook = execute(path)
         clean(notebook)
+        compress_figures(notebook)
         save_images(notebook)
         nbformat.validate(notebook)
         nbformat.write(notebook, path)
@@ -142,6 +147,16 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", ()):
             if "metadata" in output:
                 output.metadata = nbformat.from_dict({})
+
+
+def compress_figures(notebook: nbformat.NotebookNode) -> None:
+    """Reduce every PNG to a palette of 256 colours: a third of the size, and the same to the eye."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        if "image/png" in output.get("data", {}):
+            picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+            smaller = io.BytesIO()
+            picture.convert("RGB").quantize(256).save(smaller, "PNG", optimize=True)
+            output.data["image/png"] = base64.b64encode(smaller.getvalue()).decode()
 
 
 def save_images(notebook: nbformat.NotebookNode) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 plt.rcParams.update(
     {
@@ -30,6 +30,7 @@ plt.rcParams.update(
         "axes.axisbelow": True,
         "legend.frameon": False,
         "lines.linewidth": 2,
+        "axes.prop_cycle": plt.cycler(color=["#0072B2", "#D55E00", "#009E73", "#777777"]),
     }
 )
 
@@ -151,11 +152,13 @@ def learning_curves(
             ax.plot(steps, history[key][skip:], "--", color=colour, alpha=0.6)
             ax.plot(steps, history[f"val_{key}"][skip:], "o-", ms=4, color=colour, label=label)
         ax.set(xlabel="optimiser steps", ylabel=y_label, yscale="log" if log else "linear")
-    handles = [Line2D([], [], color="k", ls="--"), Line2D([], [], color="k", marker="o", ms=4)]
-    first = axes[0, 0].legend(handles, ["training", "held out"], loc="upper right")
+    handles = [
+        Line2D([], [], color="k", ls="--", label="training"),
+        Line2D([], [], color="k", marker="o", ms=4, label="held out"),
+    ]
     if len(histories) > 1:
-        axes[0, -1].legend(loc="center right")
-        axes[0, 0].add_artist(first)
+        handles += axes[0, 0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside right upper")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
 
@@ -170,8 +173,7 @@ def code_scatter(
     colours = np.asarray(DIGIT_COLOURS)[labels[order]]
     ax.scatter(*codes[order].T, c=colours, s=4, alpha=0.6, linewidths=0)
     if legend:
-        handles = [Line2D([], [], marker="o", ls="", color=c) for c in DIGIT_COLOURS]
-        ax.legend(handles, range(10), loc="center left", bbox_to_anchor=(1, 0.5), title="digit")
+        digit_legend(ax)
     ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", title=title)
     return ax.figure
 
@@ -198,57 +200,88 @@ def rate_bars(rates: np.ndarray, title: str, ax: Axes | None = None, colour: str
 
 
 def architecture(
-    x: np.ndarray, output: np.ndarray, hidden: Sequence[int], latent_size: int, variational: bool
+    x: np.ndarray, hidden: Sequence[int], latent_size: int, variational: bool = False
 ) -> Figure:
-    """Draw a dense autoencoder or VAE from a real picture (h, w, 1) to a real output.
+    """Draw a dense autoencoder or VAE for a picture (h, w, 1).
 
     Args:
         hidden: units of the encoder's hidden layers; the decoder mirrors them.
         variational: draw z_mean, z_log_var and the noise between encoder and decoder.
     """
-    figure, ax = plt.subplots(figsize=(9, 3.1))
-    names = ["z_mean", "z_log_var"] if variational else ["code"]
-    columns = len(hidden)
-    middle = 1.1 + 0.75 * columns + (0.95 if variational else 0.35)
+    figure, ax = plt.subplots(figsize=(9, 2.9))
+    centre = 1.3 + len(hidden) * 0.8 + (0.9 if variational else 0.0)
     for index, units in enumerate(hidden):
-        for side in (-1, 1):
-            position = middle + side * (middle - 1.1 - 0.75 * index)
-            draw_block(ax, position, 0, units, str(units), BLUE if side < 0 else GREEN)
+        offset = centre - 1.2 - 0.8 * index
+        draw_layer(ax, centre - offset, 0, units, BLUE)
+        draw_layer(ax, centre + offset, 0, units, GREEN)
     if variational:
-        for name, height in zip(names, (0.62, -0.62), strict=True):
-            draw_block(
-                ax, middle - 0.75, height, latent_size, f"{name}\n{latent_size}", ORANGE, 0.85
-            )
-        draw_block(ax, middle + 0.75, 0, latent_size, f"z\n{latent_size}", ORANGE)
-        ax.text(
-            middle, 0, "sample\n$z=\\mu+\\sigma\\epsilon$", ha="center", va="center", fontsize=9
+        draw_layer(ax, centre - 0.85, 0.52, latent_size, ORANGE, "z_mean", width=0.95)
+        draw_layer(ax, centre - 0.85, -0.52, latent_size, ORANGE, "z_log_var", width=0.95)
+        draw_layer(ax, centre + 0.8, 0, latent_size, ORANGE, "z")
+        ax.text(centre + 0.05, 0, "$\\mu + \\sigma\\epsilon$", ha="center", va="center")
+        ax.annotate(
+            "noise $\\epsilon$",
+            (centre + 0.05, 0.15),
+            (centre + 0.05, 0.95),
+            ha="center",
+            arrowprops={"arrowstyle": "->", "color": GREY},
         )
-        ax.text(middle, -1.25, r"noise $\epsilon \sim N(0, I)$", ha="center", fontsize=9)
     else:
-        draw_block(ax, middle, 0, latent_size, f"code\n{latent_size}", ORANGE)
-    for position, picture, name in ((0.1, x, "x"), (2 * middle - 0.1, output, "reconstruction")):
+        draw_layer(ax, centre, 0, latent_size, ORANGE, "code")
+    for position, name in ((0.2, "x"), (2 * centre - 0.2, r"\hat x")):
         inset = ax.inset_axes((position - 0.5, -0.5, 1, 1), transform=ax.transData)
-        show_image(inset, picture)
-        ax.text(position, 0.6, f"{name}\n{picture.size} pixels", ha="center", fontsize=9)
-    ax.text((1.1 + middle) / 2 - 0.4, -1.35, "encoder", color=BLUE, ha="center", weight="bold")
-    ax.text((3 * middle - 1.1) / 2 + 0.4, -1.35, "decoder", color=GREEN, ha="center", weight="bold")
-    ax.add_patch(
-        FancyArrowPatch(
-            (0.7, -1.1), (2 * middle - 0.7, -1.1), arrowstyle="->", mutation_scale=12, color=GREY
-        )
-    )
-    ax.set(xlim=(-0.6, 2 * middle + 0.6), ylim=(-1.5, 1.3), aspect="equal")
+        show_image(inset, x if name == "x" else np.zeros_like(x))
+        inset.spines[:].set_visible(True)
+        ax.text(position, 0.62, f"${name}$: {x.size}", ha="center")
+        ax.text(position, -0.75, "" if name == "x" else "close to $x$?", ha="center", va="top")
+    for name, colour, side in (("encoder", BLUE, -1), ("decoder", GREEN, 1)):
+        offset = centre - 1.2 - 0.4 * (len(hidden) - 1)
+        ax.text(centre + side * offset, -1.35, name, color=colour, ha="center", weight="bold")
+    ax.set(xlim=(-0.4, 2 * centre + 0.4), ylim=(-1.5, 1.25), aspect="equal")
     ax.axis("off")
     return figure
 
 
-def draw_block(
-    ax: Axes, x: float, y: float, units: int, text: str, colour: str, width: float = 0.5
+def draw_layer(
+    ax: Axes, x: float, y: float, units: int, colour: str, name: str = "", width: float = 0.55
 ) -> None:
-    """Draw one layer: a box whose height grows with the logarithm of its units."""
-    height = 0.55 + 0.14 * np.log2(units)
-    if "\n" in text:
-        height = 0.62
-    box = Rectangle((x - width / 2, y - height / 2), width, height, color=colour, alpha=0.25, lw=0)
-    ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center", fontsize=9)
+    """Draw one layer: its number of units in a box whose height grows with their logarithm."""
+    height = 0.85 if name else 0.2 * np.log2(units)
+    corner = (x - width / 2, y - height / 2)
+    ax.add_patch(Rectangle(corner, width, height, color=colour, alpha=0.25, lw=0))
+    ax.text(x, y, f"{name}\n{units}".strip(), ha="center", va="center", fontsize=9)
+
+
+def digit_legend(ax: Axes) -> None:
+    """Add the ten digits' colours beside the axes."""
+    handles = [Line2D([], [], marker="o", ls="", color=colour) for colour in DIGIT_COLOURS]
+    ax.legend(handles, range(10), loc="center left", bbox_to_anchor=(1, 0.5), title="digit")
+
+
+def walk(
+    rows: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    lines: Mapping[str, np.ndarray],
+    y_label: str,
+    title: str,
+) -> Figure:
+    """Draw rows of pictures on the way from one to another, and figures along the way below.
+
+    Args:
+        rows: label to pictures (n, h, w, c), one a weight.
+        weights: positions on the way, 0 to 1, shape (n,).
+        lines: label to a figure at each position, shape (n,); the labels are those of the rows.
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 4.4), height_ratios=(1, 1.2))
+    show_image(above, tile(np.concatenate(list(rows.values())), columns=len(weights)))
+    height = next(iter(rows.values())).shape[1] + 1
+    above.set_yticks(height * (np.arange(len(rows)) + 0.5), rows)
+    above.tick_params(length=0)
+    above.set_title(title)
+    for (label, values), colour in zip(lines.items(), (GREY, ORANGE, BLUE), strict=False):
+        below.plot(weights, values, "o-", color=colour, label=label)
+    below.set(xlabel="share of the last picture", ylabel=y_label)
+    half = 0.5 / (len(weights) - 1)
+    below.set_xlim(-half, 1 + half)
+    below.legend()
+    return figure

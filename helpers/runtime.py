@@ -51,6 +51,7 @@ def import_tensorflow_quietly() -> None:
         import tensorflow as tf
 
         tf.constant(0)
+    tf.get_logger().setLevel("ERROR")  # many small models make it warn of retracing
 
 
 if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":

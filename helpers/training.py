@@ -63,6 +63,7 @@ def train(
     *,
     steps: int,
     targets: np.ndarray | None = None,
+    loss: str | None = None,
     held_out: np.ndarray | None = None,
     batch_size: int = 128,
     learning_rate: float = 3e-3,
@@ -75,10 +76,11 @@ def train(
     """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
 
     Args:
-        model: an ``Autoencoder``, a ``VAE``, or any model whose ``compile`` knows its loss.
+        model: an ``Autoencoder``, a ``VAE``, or any model from pictures to pictures.
         x: pictures to train on, float32 in [0, 1], (n, height, width, channels).
         steps: optimiser steps in all.
         targets: what to compare the outputs with, where that is not ``x``.
+        loss: a Keras loss, for a model whose ``compile`` does not know its own.
         held_out: pictures to evaluate on after every round, against themselves.
         learning_rate: the peak.
         rounds: how many reports ``steps`` is cut into.
@@ -102,7 +104,8 @@ def train(
     extra = [Report(steps_a_round)] if verbose else []
     if backup is not None:
         extra.append(keras.callbacks.BackupAndRestore(str(backup)))
-    model.compile(optimizer=keras.optimizers.Adam(one_cycle(steps, learning_rate)))
+    optimizer = keras.optimizers.Adam(one_cycle(steps, learning_rate))
+    model.compile(optimizer=optimizer, **({} if loss is None else {"loss": loss}))
     start = time.perf_counter()
     history = model.fit(
         batches,
