@@ -150,12 +150,14 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 
 def compress_figures(notebook: nbformat.NotebookNode) -> None:
-    """Reduce every PNG to a palette of 256 colours: a third of the size, and the same to the eye."""
+    """Store every PNG without its alpha channel, and grey ones as grey: a fraction of the size."""
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         if "image/png" in output.get("data", {}):
             picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+            picture = picture.convert("RGB")
+            red, green, blue = picture.split()
             smaller = io.BytesIO()
-            picture.convert("RGB").quantize(256).save(smaller, "PNG", optimize=True)
+            (red if red == green == blue else picture).save(smaller, "PNG", optimize=True)
             output.data["image/png"] = base64.b64encode(smaller.getvalue()).decode()
 
 
