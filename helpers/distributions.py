@@ -179,7 +179,10 @@ def standard_exponential(shape, dtype, seed=None):
 
 def families() -> dict[str, type[Family]]:
     """Return every family by name, in order of definition."""
-    return {family.name: family for family in Family.__subclasses__()}
+    found = list(Family.__subclasses__())
+    for family in found:  # grows while it is read: families may have families of their own
+        found += family.__subclasses__()
+    return {family.name: family for family in found}
 
 
 def get_family(family: str | Family) -> Family:

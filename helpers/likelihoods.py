@@ -29,7 +29,7 @@ class Likelihood(keras.layers.Layer):
         """Return the mean picture, in [0, 1], of the outputs' shape."""
         return ops.sigmoid(output)
 
-    def call(self, x, output):
+    def call(self, x, output, training=False):
         distortion = ops.mean(self.negative_log_likelihood(x, output))
         self.add_loss(distortion)
         self.distortion.update_state(distortion)
@@ -94,7 +94,7 @@ class Gaussian(Likelihood):
     def call(self, x, output, training=False):
         if self.sigma == "optimal" and training:
             self.follow_error(x, output)
-        return super().call(x, output)
+        return super().call(x, output, training)
 
     def follow_error(self, x, output):
         """Move ``log_sigma`` towards the batch's own optimum."""

@@ -177,14 +177,11 @@ def restored(value):
 
 @register
 class Autoencoder(EncoderDecoder):
-    """x -> encoder -> code -> decoder -> picture, trained on the mean squared error: ``fit(x, x)``.
+    """x -> encoder -> code -> decoder -> picture: ``compile("adam", "mse")``, ``fit(x, x)``.
 
     The last layer is linear, as in PCA, so that no pixel can saturate and stop learning;
     ``reconstruct`` clips pictures to [0, 1], ``predict`` leaves them as they are.
     """
-
-    def compile(self, optimizer="adam", loss="mse", **kwargs):
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def call(self, x):
         return self.decoder(self.encoder(x))
@@ -248,11 +245,11 @@ class VAE(EncoderDecoder):
         parameters = self.encoder(x)
         return parameters if isinstance(parameters, list) else [parameters]
 
-    def call(self, x):
+    def call(self, x, training=False):
         parameters = self.posterior(x)
         z = self.sampling(parameters)
-        self.kl_divergence(parameters, z)
-        return self.likelihood(x, self.decoder(z))
+        self.kl_divergence(parameters, z, training=training)
+        return self.likelihood(x, self.decoder(z), training=training)
 
     def encode(self, x):
         """Return the posterior means (n, d) of pictures (n, height, width, channels)."""

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
+from helpers.models import VAE
+
 
 def one_cycle(steps: int, peak: float) -> CosineDecay:
     """Return a learning rate that rises to ``peak`` over a tenth of the steps and falls to 0.
@@ -63,7 +65,6 @@ def train(
     *,
     steps: int,
     targets: np.ndarray | None = None,
-    loss: str | None = None,
     held_out: np.ndarray | None = None,
     batch_size: int = 128,
     learning_rate: float = 3e-3,
@@ -76,11 +77,11 @@ def train(
     """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
 
     Args:
-        model: an ``Autoencoder``, a ``VAE``, or any model from pictures to pictures.
+        model: a ``VAE``, which brings its own loss, or any other model from pictures to pictures,
+            which is trained on the mean squared error.
         x: pictures to train on, float32 in [0, 1], (n, height, width, channels).
-        steps: optimiser steps in all.
+        steps: optimiser steps in all, rounded up to a multiple of ``rounds``.
         targets: what to compare the outputs with, where that is not ``x``.
-        loss: a Keras loss, for a model whose ``compile`` does not know its own.
         held_out: pictures to evaluate on after every round, against themselves.
         learning_rate: the peak.
         rounds: how many reports ``steps`` is cut into.
@@ -91,7 +92,8 @@ def train(
             goes on after an interruption.
 
     Returns:
-        The history: ``step`` and, for each figure, one value a round; ``val_`` marks held-out ones;
+        The history: ``step`` and, for each figure, one value a round that this call ran (a call
+        that goes on after an interruption runs the rest); ``val_`` marks held-out ones;
         ``seconds`` holds the time that training and evaluation took.
 
     Raises:
@@ -104,8 +106,9 @@ def train(
     extra = [Report(steps_a_round)] if verbose else []
     if backup is not None:
         extra.append(keras.callbacks.BackupAndRestore(str(backup)))
-    optimizer = keras.optimizers.Adam(one_cycle(steps, learning_rate))
-    model.compile(optimizer=optimizer, **({} if loss is None else {"loss": loss}))
+    schedule = one_cycle(rounds * steps_a_round, learning_rate)
+    loss = None if isinstance(model, VAE) else "mse"
+    model.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss)
     start = time.perf_counter()
     history = model.fit(
         batches,
@@ -116,11 +119,11 @@ def train(
         shuffle=False,  # endless_batches has shuffled them
         callbacks=[*callbacks, *extra],
         verbose=0,
-    ).history
+    )
     return {
-        "step": steps_a_round * np.arange(1, rounds + 1),
+        "step": steps_a_round * (np.asarray(history.epoch) + 1),
         "seconds": time.perf_counter() - start,
-        **{name: np.asarray(values) for name, values in history.items()},
+        **{name: np.asarray(values) for name, values in history.history.items()},
     }
 
 

@@ -1,0 +1,71 @@
+"""What several tests share: tiny pictures, tiny models, and Matplotlib without a screen."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from helpers import runtime  # isort: skip  # first: it imports TensorFlow without the log lines
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from helpers import distributions, models
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture
+def pictures():
+    """Forty smooth grey pictures in [0, 1], (40, 8, 8, 1)."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:8, 0:8]
+    centres = rng.uniform(1, 6, size=(40, 2, 1, 1))
+    squared = (rows - centres[:, 0]) ** 2 + (columns - centres[:, 1]) ** 2
+    return np.exp(-squared / 4)[..., np.newaxis].astype("float32")
+
+
+@pytest.fixture
+def make_vae():
+    """A function that builds a small VAE with seeded weights; arguments as for ``VAE``."""
+
+    def make(image_shape=SHAPE, latent_size=2, prior="normal", seed=0, **arguments):
+        keras.utils.set_random_seed(seed)
+        names = distributions.get_family(prior).parameter_names
+        encoder = models.dense_encoder(image_shape, latent_size, names, hidden=(16,))
+        decoder = models.dense_decoder(image_shape, latent_size, hidden=(16,))
+        return models.VAE(encoder, decoder, prior, **arguments)
+
+    return make
+
+
+@pytest.fixture
+def make_autoencoder():
+    """A function that builds a small autoencoder with seeded weights."""
+
+    def make(image_shape=SHAPE, latent_size=2, seed=0):
+        keras.utils.set_random_seed(seed)
+        encoder = models.dense_encoder(image_shape, latent_size, hidden=(16,))
+        decoder = models.dense_decoder(image_shape, latent_size, hidden=(16,))
+        return models.Autoencoder(encoder, decoder)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close what a test drew."""
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def root():
+    """The repository's folder."""
+    return runtime.ROOT

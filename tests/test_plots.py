@@ -1,0 +1,213 @@
+"""helpers/plots.py: arrays land where they should, and every figure says what it shows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from helpers import distributions, plots
+
+
+def texts(figure):
+    """Every text of a figure, in one string."""
+    return "\n".join(text.get_text() for text in figure.findobj(plt.Text))
+
+
+def test_tile_puts_pictures_row_by_row_with_gaps():
+    images = np.arange(1, 6, dtype="float32").reshape(5, 1, 1, 1) * np.ones((5, 2, 3, 1), "float32")
+    tiled = plots.tile(images, columns=2, gap=1)
+    assert tiled.shape == (3 * 2 + 2, 2 * 3 + 1, 1)
+    expected = np.zeros((8, 7))
+    expected[0:2, 0:3], expected[0:2, 4:7] = 1, 2
+    expected[3:5, 0:3], expected[3:5, 4:7] = 3, 4
+    expected[6:8, 0:3] = 5
+    np.testing.assert_array_equal(tiled[..., 0], expected)
+
+
+def test_tile_keeps_a_picture_upright():
+    image = np.arange(6, dtype="float32").reshape(1, 2, 3, 1)
+    np.testing.assert_array_equal(plots.tile(image, columns=1), image[0])
+
+
+def test_gaps_are_white_in_grey_and_in_colour():
+    for channels, paper in ((1, 0.0), (3, 1.0)):
+        tiled = plots.tile(np.full((2, 2, 2, channels), 0.5, "float32"), columns=2, gap=2)
+        np.testing.assert_array_equal(tiled[:, 2:4], paper)
+
+
+def test_grey_pictures_are_dark_ink_on_white():
+    figure, ax = plt.subplots()
+    plots.show_image(ax, np.array([[[0.0], [1.0]]]))
+    (drawn,) = ax.images
+    rgba = drawn.to_rgba(drawn.get_array())
+    np.testing.assert_allclose(rgba[0, 0, :3], 1)
+    np.testing.assert_allclose(rgba[0, 1, :3], 0)
+    assert drawn.get_clim() == (0, 1)
+    plt.close(figure)
+
+
+def test_colour_pictures_are_drawn_as_they_are():
+    figure, ax = plt.subplots()
+    image = np.random.default_rng(0).random((3, 4, 3))
+    plots.show_image(ax, image)
+    np.testing.assert_array_equal(ax.images[0].get_array(), image)
+    plt.close(figure)
+
+
+def test_an_image_grid_is_one_image_with_a_title():
+    images = np.random.default_rng(0).random((7, 4, 4, 1)).astype("float32")
+    figure = plots.image_grid(images, columns=3, title="Seven")
+    assert isinstance(figure, Figure)
+    (ax,) = figure.axes
+    assert ax.get_title(loc="left") == "Seven"
+    (drawn,) = ax.images
+    np.testing.assert_array_equal(drawn.get_array(), plots.tile(images, 3)[..., 0])
+
+
+def test_an_image_grid_draws_into_given_axes():
+    figure, axes = plt.subplots(1, 2)
+    images = np.zeros((2, 4, 4, 1), "float32")
+    assert plots.image_grid(images, columns=2, title="Here", ax=axes[1]) is figure
+    assert len(axes[1].images) == 1
+    assert len(axes[0].images) == 0
+
+
+def test_image_rows_have_their_labels_and_captions():
+    rng = np.random.default_rng(0)
+    rows = {"original": rng.random((3, 4, 4, 1)), "decoded": rng.random((3, 4, 4, 1))}
+    figure = plots.image_rows(rows, "Rows", captions={"decoded": ["one", "two", "three"]})
+    assert figure.get_suptitle() == "Rows"
+    for ax, (label, images) in zip(figure.axes, rows.items(), strict=True):
+        assert ax.get_ylabel() == label
+        np.testing.assert_allclose(
+            ax.images[0].get_array(), plots.tile(images, 3)[..., 0], rtol=1e-6
+        )
+    captions = figure.axes[1].texts
+    assert [text.get_text() for text in captions] == ["one", "two", "three"]
+    assert [text.get_position()[0] for text in captions] == [2, 7, 12]
+    assert len(figure.axes[0].texts) == 0
+
+
+@pytest.fixture
+def histories():
+    def history(offset):
+        return {
+            "step": np.array([10, 20, 30]),
+            "loss": np.array([3.0, 2.0, 1.0]) + offset,
+            "val_loss": np.array([3.5, 2.5, 1.5]) + offset,
+            "rate": np.array([1.0, 2.0, 3.0]) + offset,
+            "val_rate": np.array([1.5, 2.5, 3.5]) + offset,
+        }
+
+    return {"two": history(0), "thirty-two": history(10)}
+
+
+def test_learning_curves_draw_training_dashed_and_held_out_solid(histories):
+    figure = plots.learning_curves(
+        histories, {"loss": "loss (nats)", "rate": "rate (nats)"}, "Curves", log=True, skip=1
+    )
+    assert figure.get_suptitle() == "Curves"
+    for ax, key in zip(figure.axes, ("loss", "rate"), strict=True):
+        assert ax.get_ylabel() == f"{key} (nats)"
+        assert ax.get_xlabel() == "optimiser steps"
+        assert ax.get_yscale() == "log"
+        lines = iter(ax.lines)
+        for history in histories.values():
+            for prefix, style in (("", "--"), ("val_", "-")):
+                line = next(lines)
+                np.testing.assert_array_equal(line.get_xdata(), [20, 30])
+                np.testing.assert_array_equal(line.get_ydata(), history[prefix + key][1:])
+                assert line.get_linestyle() == style
+    assert {"two", "thirty-two", "training", "held out"} <= set(texts(figure).splitlines())
+
+
+def test_the_code_scatter_gives_every_code_its_digits_colour():
+    codes = np.random.default_rng(0).normal(size=(50, 2))
+    labels = np.arange(50) % 10
+    figure = plots.code_scatter(codes, labels, "Codes")
+    (ax,) = figure.axes
+    (points,) = ax.collections
+    drawn = {
+        tuple(np.round(place, 6)): to_hex(colour)
+        for place, colour in zip(points.get_offsets(), points.get_facecolors(), strict=True)
+    }
+    expected = {
+        tuple(np.round(code, 6)): plots.DIGIT_COLOURS[label].lower()
+        for code, label in zip(codes, labels, strict=True)
+    }
+    assert drawn == expected
+    assert ax.get_title(loc="left") == "Codes"
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == [str(digit) for digit in range(10)]
+    colours = [to_hex(handle.get_color()) for handle in ax.get_legend().legend_handles]
+    assert colours == [colour.lower() for colour in plots.DIGIT_COLOURS]
+
+
+def test_the_code_scatter_without_a_legend():
+    figure = plots.code_scatter(np.zeros((3, 2)), np.array([1, 2, 3]), "Codes", legend=False)
+    assert figure.axes[0].get_legend() is None
+
+
+def test_ten_digit_colours_all_different():
+    assert len({colour.lower() for colour in plots.DIGIT_COLOURS}) == 10
+
+
+@pytest.mark.parametrize("name", list(distributions.families()))
+def test_every_family_has_a_colour_of_its_own(name):
+    colour = plots.FAMILY_COLOURS[name]
+    assert list(plots.FAMILY_COLOURS.values()).count(colour) == 1
+
+
+@pytest.mark.parametrize("name", list(distributions.families()))
+def test_manifold_codes_are_finite_and_read_like_a_map(name):
+    quantile = distributions.get_family(name).prior_quantile
+    codes = plots.manifold_codes(quantile, side=5)
+    assert codes.shape == (25, 2)
+    assert codes.dtype == np.float32
+    assert np.isfinite(codes).all()
+    grid = codes.reshape(5, 5, 2)
+    centres = quantile(np.array([0.1, 0.3, 0.5, 0.7, 0.9]))
+    for row in range(5):
+        np.testing.assert_allclose(grid[row, :, 0], centres, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(grid[:, row, 1], centres[::-1], rtol=1e-5, atol=1e-6)
+
+
+def test_rate_bars_are_sorted():
+    figure = plots.rate_bars(np.array([0.5, 2.0, 1.0]), "Rates")
+    (ax,) = figure.axes
+    assert [bar.get_height() for bar in ax.patches] == [2.0, 1.0, 0.5]
+    assert "nats" in ax.get_ylabel()
+    assert ax.get_title(loc="left") == "Rates"
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_the_architecture_names_its_parts(variational):
+    picture = np.random.default_rng(0).random((28, 28, 1))
+    figure = plots.architecture(picture, (512, 256), 32, variational)
+    said = texts(figure)
+    assert said.count("512") == said.count("256") == 2
+    assert said.count("784") == 2
+    assert "32" in said
+    assert ("z_log_var" in said) == ("noise" in said) == variational
+    assert ("code" in said.replace("encoder", "").replace("decoder", "")) != variational
+    drawn = [ax.images[0].get_array() for ax in figure.findobj(plt.Axes) if ax.images]
+    np.testing.assert_array_equal(drawn[0], picture[..., 0])
+
+
+def test_a_walk_has_its_pictures_above_and_its_density_below():
+    rng = np.random.default_rng(0)
+    rows = {"codes": rng.random((4, 3, 3, 1)), "pixels": rng.random((4, 3, 3, 1))}
+    weights = np.linspace(0, 1, 4)
+    lines = {"codes": np.array([1.0, -5.0, -6.0, 2.0]), "pixels": np.array([2.0, 1.0, 0.0, 3.0])}
+    figure = plots.walk(rows, weights, lines, "ln p(z) (nats)", "Way")
+    above, below = figure.axes
+    together = np.concatenate(list(rows.values()))
+    np.testing.assert_allclose(above.images[0].get_array(), plots.tile(together, 4)[..., 0], 1e-6)
+    assert above.get_title(loc="left") == "Way"
+    assert [label.get_text() for label in above.get_yticklabels()] == ["codes", "pixels"]
+    for line, (label, values) in zip(below.lines, lines.items(), strict=True):
+        assert line.get_label() == label
+        np.testing.assert_array_equal(line.get_xdata(), weights)
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    assert below.get_ylabel() == "ln p(z) (nats)"

@@ -1,0 +1,193 @@
+"""The repository as a whole: requirements, floors, README, pictures, leftovers."""
+
+import ast
+import re
+import subprocess
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+
+from helpers import notebooks, runtime
+
+COLAB = {  # what a Colab notebook comes with; nothing is installed there
+    "tensorflow": "2.20.0",
+    "keras": "3.13.2",
+    "numpy": "2.1.3",
+    "matplotlib": "3.10.0",
+    "scikit-learn": "1.6.1",
+}
+FLOORS = (
+    "runtime",
+    "datasets",
+    "distributions",
+    "likelihoods",
+    "layers",
+    "models",
+    "training",
+    "metrics",
+    "plots",
+    "plots_math",
+    "checks",
+    "checks_math",
+    "notebooks",
+)
+PATHS = sorted((runtime.ROOT / "notebooks").glob("*.ipynb"))
+
+
+def requirements(root):
+    lines = (root / "requirements.txt").read_text().splitlines()
+    found = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    return {requirement.name: requirement for requirement in found}
+
+
+@pytest.mark.parametrize("name", COLAB)
+def test_the_ranges_admit_colab(root, name):
+    assert requirements(root)[name].specifier.contains(COLAB[name])
+
+
+def test_ranges_are_bounded_below_and_not_pinned(root):
+    for requirement in requirements(root).values():
+        operators = {specifier.operator for specifier in requirement.specifier}
+        assert operators & {">=", "=="}, requirement
+        assert all(s.operator != "==" or "*" in s.version for s in requirement.specifier)
+
+
+def imported_helpers(path):
+    """The names of the helpers that a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
+            names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            parts = [alias.name.split(".") for alias in node.names]
+            names |= {part[1] for part in parts if part[0] == "helpers" and len(part) > 1}
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: relative import"
+    return names
+
+
+def test_helpers_import_only_from_floors_above(root):
+    for path in sorted((root / "helpers").glob("*.py")):
+        if path.stem == "__init__":
+            assert not imported_helpers(path)
+            continue
+        above = set(FLOORS[: FLOORS.index(path.stem)])
+        assert imported_helpers(path) <= above, path.name
+
+
+def test_model_code_names_no_backend(root):
+    for name in ("distributions", "likelihoods", "layers", "models"):
+        assert "import tensorflow" not in (root / "helpers" / f"{name}.py").read_text()
+
+
+# README
+
+
+@pytest.fixture(scope="module")
+def readme():
+    path = runtime.ROOT / "README.md"
+    assert path.is_file(), "there is no README.md"
+    return path.read_text()
+
+
+def test_the_readme_links_lead_somewhere(readme, root):
+    targets = re.findall(r"\]\(([^)\s]+)\)", readme)
+    targets += re.findall(r'(?:src|href)="([^"]+)"', readme)
+    assert targets
+    for target in targets:
+        if not re.match(r"https?://|#|mailto:", target):
+            assert (root / target.split("#")[0]).exists(), target
+
+
+def test_the_readme_images_have_words(readme):
+    images = re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", readme)
+    tags = re.findall(r"<img [^>]*>", readme)
+    assert images or tags
+    for words, target in images:
+        assert len(words.strip()) > 4, target
+    for tag in tags:
+        assert re.search(r'alt="[^"]{5,}"', tag), tag
+
+
+def test_the_readme_names_every_notebook_with_its_badge(readme):
+    for path in PATHS:
+        assert f"notebooks/{path.name}" in readme
+        url = f"github/{notebooks.helpers.REPOSITORY}/blob/{notebooks.helpers.TAG}/notebooks/"
+        assert f"https://colab.research.google.com/{url}{path.name}" in readme
+
+
+def saved_texts():
+    """Every text that the notebooks' saved outputs show."""
+    texts = []
+    for path in PATHS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", ()):
+                texts += [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+    return "\n".join(texts).replace("\u2212", "-")
+
+
+def test_the_readme_gallery_shows_saved_numbers_only(readme):
+    section = re.search(
+        r"^## [^\n]*(?:[Rr]esults|[Gg]allery|[Ww]hat comes out).*?(?=^## |\Z)", readme, re.M | re.S
+    )
+    assert section, "the README has no section on results"
+    prose = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]*>", " ", section.group(0))
+    saved = set(re.findall(r"\d+\.\d+", saved_texts()))
+    for number in re.findall(r"\d+\.\d+", prose):
+        assert number in saved, f"no saved output shows {number}"
+
+
+# Pictures
+
+
+def tagged_figures():
+    """Name to the bytes of the figure saved in the cell tagged ``image:NAME``."""
+    figures = {}
+    for path in PATHS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for tag in cell.metadata.get("tags", ()):
+                assert tag.startswith(notebooks.IMAGE_TAG), f"{path.name}: unknown tag {tag}"
+                name = tag.removeprefix(notebooks.IMAGE_TAG)
+                assert name not in figures, f"two cells are tagged {tag}"
+                pictures = notebooks.figures_of(cell)
+                assert pictures, f"{path.name}: the cell tagged {tag} has no figure"
+                figures[name] = pictures[-1]
+    return figures
+
+
+def test_every_picture_is_the_figure_of_its_cell(root):
+    figures = tagged_figures()
+    assert {path.stem for path in (root / "images").glob("*.png")} == set(figures)
+    for name, figure in figures.items():
+        assert (root / "images" / f"{name}.png").read_bytes() == figure, name
+
+
+# Leftovers
+
+
+def tracked_files(root):
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [root / name for name in listed.stdout.split("\0") if name]
+
+
+def test_no_file_names_a_machines_folders(root):
+    for path in tracked_files(root):
+        if path.suffix in {".png", ".gif", ".npz"}:
+            continue
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            found = re.search(r"(?<![\w.])/(work|root|home|Users)/", text)
+            assert not found, f"{path.relative_to(root)}: {found.group(0)}"
+
+
+def test_no_download_is_tracked(root):
+    tracked = {path.relative_to(root).as_posix() for path in tracked_files(root)}
+    assert not [name for name in tracked if name.startswith(("data/", "build/", ".venv/"))][1:]
+    assert "data/README.md" in tracked

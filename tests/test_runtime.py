@@ -1,0 +1,57 @@
+"""helpers/runtime.py: the root, the budget, and a quiet import."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from helpers import runtime
+
+
+def test_the_root_holds_the_course():
+    assert (runtime.ROOT / "helpers" / "runtime.py").is_file()
+    assert (runtime.ROOT / "requirements.txt").is_file()
+
+
+def test_the_budget_is_full_unless_told(monkeypatch):
+    monkeypatch.delenv("VAE_COURSE_BUDGET", raising=False)
+    assert runtime.budget() == "full"
+    assert runtime.by_budget(full=7, quick=3) == 7
+
+
+@pytest.mark.parametrize(("name", "steps"), [("full", 7), ("quick", 3)])
+def test_the_budget_follows_the_variable(monkeypatch, name, steps):
+    monkeypatch.setenv("VAE_COURSE_BUDGET", name)
+    assert runtime.budget() == name
+    assert runtime.by_budget(full=7, quick=3) == steps
+
+
+@pytest.mark.parametrize("name", ["", "QUICK", "slow"])
+def test_an_unknown_budget_is_refused(monkeypatch, name):
+    monkeypatch.setenv("VAE_COURSE_BUDGET", name)
+    with pytest.raises(ValueError, match="VAE_COURSE_BUDGET must be one of"):
+        runtime.by_budget(full=7, quick=3)
+
+
+def test_silenced_stderr_is_silent_inside_and_restored_after(capfd):
+    with runtime.silenced_stderr():
+        os.write(2, b"inside")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_stderr_is_restored_after_an_exception(capfd):
+    with pytest.raises(RuntimeError), runtime.silenced_stderr():
+        raise RuntimeError
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_tensorflow_starts_without_log_lines():
+    code = "from helpers import runtime; import tensorflow as tf; print(tf.constant(2) + 1)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=runtime.ROOT, capture_output=True, text=True, check=True
+    )
+    assert "tf.Tensor(3" in run.stdout
+    assert run.stderr == ""

@@ -1,0 +1,212 @@
+"""helpers/training.py: the same training everywhere, and the same twice."""
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import datasets, models, training
+
+QUIET = {"batch_size": 8, "rounds": 2, "verbose": False}
+
+
+def same_weights(one, other):
+    return all(
+        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+    )
+
+
+def trained(make_vae, pictures, weights_seed=0, order_seed=0, noise_seed=0):
+    vae = make_vae(seed=weights_seed)
+    keras.utils.set_random_seed(noise_seed)
+    training.train(vae, pictures, steps=12, seed=order_seed, **QUIET)
+    return vae
+
+
+def test_training_repeats_bit_for_bit(make_vae, pictures):
+    first, second = trained(make_vae, pictures), trained(make_vae, pictures)
+    assert same_weights(first, second)
+
+
+@pytest.mark.parametrize("seed", ["weights_seed", "order_seed"])
+def test_another_seed_trains_another_model(make_vae, pictures, seed):
+    first, second = trained(make_vae, pictures), trained(make_vae, pictures, **{seed: 1})
+    assert not same_weights(first, second)
+
+
+def test_the_history_has_one_value_a_round(make_vae, pictures):
+    history = training.train(
+        make_vae(), pictures, steps=12, batch_size=8, rounds=3, held_out=pictures, verbose=False
+    )
+    figures = {"loss", "rate", "distortion"}
+    assert set(history) == {"step", "seconds"} | figures | {f"val_{name}" for name in figures}
+    np.testing.assert_array_equal(history["step"], [4, 8, 12])
+    assert history["seconds"] > 0
+    for name in figures:
+        assert history[name].shape == history[f"val_{name}"].shape == (3,)
+
+
+@pytest.mark.parametrize(("steps", "rounds"), [(12, 3), (3, 10), (1, 1)])
+def test_steps_are_counted_exactly(make_vae, pictures, steps, rounds):
+    vae = make_vae()
+    history = training.train(vae, pictures, steps=steps, rounds=rounds, batch_size=8, verbose=False)
+    assert int(vae.optimizer.iterations) == steps == history["step"][-1]
+    assert len(history["loss"]) == min(steps, rounds)
+
+
+def test_the_held_out_figures_are_those_of_evaluate(make_autoencoder, pictures):
+    autoencoder = make_autoencoder()
+    history = training.train(autoencoder, pictures[:32], steps=4, held_out=pictures[32:], **QUIET)
+    expected = autoencoder.evaluate(pictures[32:], pictures[32:], verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
+    assert history["val_loss"][-1] != pytest.approx(history["loss"][-1], rel=1e-3)
+
+
+def test_a_small_set_is_passed_many_times(make_vae, pictures):
+    vae = make_vae()
+    history = training.train(vae, pictures[:8], steps=30, **QUIET)
+    assert int(vae.optimizer.iterations) == 30
+    assert np.isfinite(history["loss"]).all()
+
+
+def first_values(batches, count):
+    return np.concatenate([x.numpy().ravel() for x, _ in batches.take(count)])
+
+
+def test_batches_cover_every_picture_once_a_pass_in_a_new_order():
+    x = np.arange(12, dtype="float32").reshape(12, 1, 1, 1)
+    values = first_values(training.endless_batches(x, x, batch_size=4, seed=0), 6)
+    first, second = values[:12], values[12:]
+    assert sorted(first) == sorted(second) == list(range(12))
+    assert list(first) != list(range(12))
+    assert list(first) != list(second)
+    again = first_values(training.endless_batches(x, x, batch_size=4, seed=0), 6)
+    other = first_values(training.endless_batches(x, x, batch_size=4, seed=1), 6)
+    assert list(values) == list(again)
+    assert list(values) != list(other)
+
+
+def test_batches_keep_targets_beside_their_pictures():
+    x = np.arange(12, dtype="float32").reshape(12, 1, 1, 1)
+    batches = training.endless_batches(x, 10 * x, batch_size=5, seed=0)
+    for pictures, targets in batches.take(7):
+        assert pictures.shape == (5, 1, 1, 1)
+        np.testing.assert_array_equal(targets, 10 * pictures)
+
+
+def test_targets_are_what_the_outputs_are_compared_with(make_autoencoder, pictures):
+    """Trained to paint everything black, an autoencoder does."""
+    autoencoder = make_autoencoder()
+    training.train(
+        autoencoder,
+        pictures,
+        targets=np.zeros_like(pictures),
+        steps=150,
+        learning_rate=0.03,
+        **QUIET,
+    )
+    assert np.abs(autoencoder.reconstruct(pictures)).mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x * 255, "divide by 255"),
+        (lambda x: x - 0.5, "must lie in"),
+        (lambda x: x * np.nan, "must lie in"),
+        (lambda x: x[..., 0], "missing axis"),
+        (lambda x: x[:7], "lower batch_size"),
+    ],
+)
+def test_unfit_pictures_are_refused(make_vae, pictures, spoil, message):
+    with pytest.raises(ValueError, match=message):
+        training.train(make_vae(), spoil(pictures), steps=2, **QUIET)
+
+
+def test_one_cycle_rises_to_the_peak_and_falls_to_zero():
+    rate = training.one_cycle(1000, peak=0.01)
+    values = np.array([float(rate(step)) for step in range(0, 1001, 10)])
+    assert values[0] == pytest.approx(0.001)
+    assert values.argmax() == 10  # step 100, a tenth of the way
+    assert values.max() == pytest.approx(0.01)
+    assert (np.diff(values[:11]) > 0).all()
+    assert (np.diff(values[10:]) < 0).all()
+    assert values[-1] == pytest.approx(0, abs=1e-8)
+
+
+def test_train_follows_the_one_cycle(make_vae, pictures):
+    vae = make_vae()
+    training.train(vae, pictures, steps=20, learning_rate=0.05, **QUIET)
+    schedule = vae.optimizer._learning_rate
+    expected = training.one_cycle(20, 0.05)
+    assert [float(schedule(s)) for s in (0, 2, 20)] == [float(expected(s)) for s in (0, 2, 20)]
+
+
+def test_warm_up_is_a_straight_line_that_stays():
+    beta = training.warm_up(10, end=4.0)
+    values = [float(beta(step)) for step in (0, 5, 10, 50)]
+    np.testing.assert_allclose(values, [0, 2, 4, 4], atol=1e-6)
+    assert float(training.warm_up(10)(10)) == 1
+
+
+def test_the_report_prints_a_line_a_round(make_vae, pictures, capsys):
+    training.train(make_vae(), pictures, steps=6, batch_size=8, rounds=3, held_out=pictures)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].split()[-1] for line in lines] == ["2", "4", "6"]
+    assert all(line.count("held out") == 3 for line in lines)
+
+
+def test_verbose_false_prints_nothing(make_vae, pictures, capfd):
+    training.train(make_vae(), pictures, steps=4, held_out=pictures, **QUIET)
+    assert capfd.readouterr().out == ""
+
+
+def test_callbacks_see_every_round(make_vae, pictures):
+    rounds = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rounds.append(epoch))
+    training.train(make_vae(), pictures, steps=6, callbacks=[callback], **QUIET)
+    assert rounds == [0, 1]
+
+
+class Interrupted(keras.callbacks.Callback):
+    """Stop like a power cut at the end of the third round."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_backup_goes_on_after_an_interruption(make_vae, pictures, tmp_path):
+    arguments = {"steps": 10, "rounds": 5, "batch_size": 8, "verbose": False}
+    arguments["backup"] = tmp_path / "backup"
+    with pytest.raises(KeyboardInterrupt):
+        training.train(make_vae(), pictures, callbacks=[Interrupted()], **arguments)
+    vae = make_vae(seed=1)
+    history = training.train(vae, pictures, **arguments)
+    assert int(vae.optimizer.iterations) == 10
+    np.testing.assert_array_equal(history["step"], [6, 8, 10])
+    assert history["loss"].shape == (3,)
+
+
+def test_without_an_interruption_a_backup_changes_nothing(make_vae, pictures, tmp_path):
+    plain, backed = make_vae(), make_vae()
+    for vae, backup in ((plain, None), (backed, tmp_path / "backup")):
+        keras.utils.set_random_seed(0)
+        training.train(vae, pictures, steps=6, backup=backup, **QUIET)
+    assert same_weights(plain, backed)
+
+
+@pytest.mark.parametrize("build", [models.build_autoencoder, models.build_vae])
+def test_the_loss_falls_on_real_digits(build):
+    data = datasets.digits_stand_in(1, 1)
+    keras.utils.set_random_seed(0)
+    history = training.train(
+        build(latent_size=8),
+        data.x_train,
+        steps=60,
+        batch_size=64,
+        rounds=3,
+        held_out=data.x_test,
+        verbose=False,
+    )
+    assert (np.diff(history["loss"]) < 0).all()
+    assert history["val_loss"][-1] < 0.97 * history["val_loss"][0]
