@@ -79,7 +79,8 @@ def show_image(ax: Axes, image: np.ndarray) -> None:
         cmap="gray_r",
         vmin=0,
         vmax=1,
-        interpolation="nearest",
+        # crisp pixels, unless there are more of them than the figure has dots for
+        interpolation="nearest" if image.shape[1] < 500 else "auto",
         aspect="equal",
     )
     ax.set(xticks=[], yticks=[])

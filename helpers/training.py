@@ -28,13 +28,21 @@ def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
 
 
 def endless_batches(
-    x: np.ndarray, targets: np.ndarray, batch_size: int, seed: int
+    x: np.ndarray, targets: np.ndarray | None, batch_size: int, seed: int
 ) -> tf.data.Dataset:
-    """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every pass."""
-    x, targets = tf.convert_to_tensor(x), tf.convert_to_tensor(targets)
+    """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every pass.
+
+    Without targets the pictures are their own. The pictures travel as elements of the data set, not
+    as captures of a function, which TensorFlow would never let go.
+    """
+    pictures = tf.data.Dataset.from_tensors((x,) if targets is None else (x, targets)).repeat()
     order = tf.data.Dataset.range(len(x)).shuffle(len(x), seed=seed).repeat().batch(batch_size)
-    batches = order.map(lambda chosen: (tf.gather(x, chosen), tf.gather(targets, chosen)))
-    return batches.prefetch(tf.data.AUTOTUNE)
+
+    def choose(chosen, arrays):
+        batch = [tf.gather(array, chosen) for array in arrays]
+        return batch[0], batch[-1]
+
+    return tf.data.Dataset.zip(order, pictures).map(choose).prefetch(tf.data.AUTOTUNE)
 
 
 class Report(keras.callbacks.Callback):
@@ -102,7 +110,7 @@ def train(
     check_pictures(x, batch_size)
     rounds = min(rounds, steps)
     steps_a_round = math.ceil(steps / rounds)
-    batches = endless_batches(x, x if targets is None else targets, batch_size, seed)
+    batches = endless_batches(x, targets, batch_size, seed)
     extra = [Report(steps_a_round)] if verbose else []
     if backup is not None:
         extra.append(keras.callbacks.BackupAndRestore(str(backup)))

@@ -2,11 +2,73 @@
 
 import inspect
 import itertools
+from copy import deepcopy
 
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 
 from helpers import checks
+
+
+def posterior_by_loop(prior, likelihood, dz):
+    joint = [p * k for p, k in zip(prior, likelihood, strict=True)]
+    evidence = sum(value * dz for value in joint)
+    return np.array([value / evidence for value in joint])
+
+
+def kl_of_normals(a, u, b, v):
+    s, t = np.exp(u / 2), np.exp(v / 2)
+    return np.sum(np.log(t / s) + (s**2 + (a - b) ** 2) / (2 * t**2) - 0.5, axis=1)
+
+
+def kl_of_normals_from_deviations(a, s, b, t):
+    return 0.5 * np.sum((s**2 + (a - b) ** 2) / t**2 - 1 + 2 * np.log(t / s), axis=1)
+
+
+def kl_of_exponentials(s, t):
+    return s / t - np.log(s) + np.log(t) - 1
+
+
+def gradient_by_differences(mu, log_var, noise, step=1e-4):
+    def square(mu, log_var):
+        return np.mean((mu + np.exp(log_var / 2) * noise) ** 2)
+
+    return np.array(
+        [
+            (square(mu + step, log_var) - square(mu - step, log_var)) / (2 * step),
+            (square(mu, log_var + step) - square(mu, log_var - step)) / (2 * step),
+        ]
+    )
+
+
+def gradient_of_samples(mu, sigma, noise, d_sigma):
+    z = mu + sigma * noise
+    return np.array([np.mean(2 * z), np.mean(2 * z * d_sigma * noise)])
+
+
+def gradient_by_score(mu, log_var, noise):
+    sigma = np.exp(log_var / 2)
+    f = (mu + sigma * noise) ** 2
+    return np.array([np.mean(f * noise / sigma), np.mean(f * (noise**2 - 1) / 2)])
+
+
+def gradient_without_chain(mu, log_var, noise):
+    z = mu + np.exp(log_var / 2) * noise
+    return 2 * np.mean(z) * np.ones(2)
+
+
+def logit(u):
+    return np.log(u) - np.log(1 - u)
+
+
+def gaussian_nll(x, mean, log_var):
+    return -scipy.stats.norm(mean, np.exp(log_var / 2)).logpdf(x).sum(axis=1)
+
+
+def gaussian_terms(x, mean, log_var, variance):
+    return 0.5 * (np.log(2 * np.pi) + log_var + (x - mean) ** 2 / variance)
 
 
 def psnr_by_loop(x, y):
@@ -46,6 +108,14 @@ def log_mean_exp(w):
 
 
 CORRECT = {
+    "posterior": posterior_by_loop,
+    "elbo": lambda j, q: np.average(j, axis=1) - np.average(q, axis=1),
+    "kl_normals": kl_of_normals,
+    "kl_exponential": kl_of_exponentials,
+    "pathwise_gradient": gradient_by_differences,
+    "sample_logistic": lambda u, mu, s: scipy.stats.logistic(mu, s).ppf(u),
+    "minibatch_bound": lambda bounds, n: n / len(bounds) * sum(bounds),
+    "gaussian_nll": gaussian_nll,
     "psnr": psnr_by_loop,
     "count_parameters": parameters_by_loop,
     "interpolate": path,
@@ -58,6 +128,115 @@ CORRECT = {
 }
 
 MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it should get
+    ("posterior", lambda p, k, dz: p * k, "divide by its integral"),
+    ("posterior", lambda p, k, dz: p * k / sum(p * k), "the sum times dz"),
+    ("posterior", lambda p, k, dz: k / np.sum(k * dz), "multiply it by the prior"),
+    ("posterior", lambda p, k, dz: p * k * dz / np.sum(p * k), "it was divided by"),
+    ("posterior", lambda p, k, dz: p * k / np.sum(k * dz), "over the joint"),
+    ("posterior", lambda p, k, dz: p * k / (p * k).max(), "largest value"),
+    ("elbo", lambda j, q: (j + q).mean(axis=1), "ln q is subtracted"),
+    ("elbo", lambda j, q: j.mean(axis=1), "entropy is missing"),
+    ("elbo", lambda j, q: q.mean(axis=1) - j.mean(axis=1), "serves as a loss"),
+    ("elbo", lambda j, q: j.sum(axis=1) - q.sum(axis=1), "not their sum"),
+    ("elbo", lambda j, q: scipy.special.logsumexp(j - q, axis=1) - np.log(4), "IWAE"),
+    ("elbo", lambda j, q: (j - q).mean(), "one value a data point"),
+    ("elbo", lambda j, q: (j - q).mean(axis=0), "along axis 1"),
+    ("kl_normals", lambda a, u, b, v: kl_of_normals(b, v, a, u), "wrong direction"),
+    ("kl_normals", lambda *args: 2 * kl_of_normals(*args), "1/2"),
+    ("kl_normals", lambda *args: -kl_of_normals(*args), "never negative"),
+    (
+        "kl_normals",
+        lambda a, u, b, v: kl_of_normals_from_deviations(a, np.exp(u), b, np.exp(v)),
+        "not of standard deviations",
+    ),
+    (
+        "kl_normals",
+        lambda a, u, b, v: (np.log(v / u) / 2 + (u + (a - b) ** 2) / v / 2 - 0.5).sum(axis=1),
+        "exponentiate them",
+    ),
+    ("kl_normals", lambda *args: kl_of_normals(*args) + args[0].shape[1] / 2, "-1 is missing"),
+    ("kl_normals", lambda *args: kl_of_normals(*args) / args[0].shape[1], "hidden beta"),
+    ("kl_normals", lambda *args: kl_of_normals(*args).sum(), "last axis only"),
+    (
+        "kl_normals",
+        lambda a, u, b, v: 0.5 * (np.exp(u - v) + (a - b) ** 2 * np.exp(-v) - 1 + v - u),
+        "sum over the latents, the last axis",
+    ),
+    ("kl_exponential", lambda s, t: np.log(s / t) + t / s - 1, "wrong direction"),
+    ("kl_exponential", lambda s, t: 1 - s / t - np.log(t / s), "never negative"),
+    ("kl_exponential", lambda s, t: np.log(t / s) + s / t, "-1 is missing"),
+    ("kl_exponential", lambda s, t: np.log(s) - np.log(t) + s / t - 1, "sign of the logarithm"),
+    ("kl_exponential", lambda s, t: s - 1 - np.log(s), "prior's mean is t"),
+    ("kl_exponential", lambda s, t: (np.log(t / s) + s / t - 1) / 2, "1/2"),
+    ("kl_exponential", lambda s, t: kl_of_exponentials(s, t).sum(), "no sum"),
+    (
+        "pathwise_gradient",
+        lambda m, v, e: gradient_of_samples(m, np.exp(v / 2), e, np.exp(v / 2)),
+        "factor 1/2 is missing",
+    ),
+    (
+        "pathwise_gradient",
+        lambda m, v, e: gradient_of_samples(m, np.exp(v), e, np.exp(v) / 2),
+        "logarithm of the variance",
+    ),
+    (
+        "pathwise_gradient",
+        lambda m, v, e: gradient_of_samples(m, np.exp(v), e, np.exp(v)),
+        "derivative sigma / 2",
+    ),
+    (
+        "pathwise_gradient",
+        lambda m, v, e: len(e) * gradient_by_differences(m, v, e),
+        "not their sum",
+    ),
+    ("pathwise_gradient", gradient_by_score, "score-function"),
+    ("pathwise_gradient", gradient_without_chain, "chain rule"),
+    ("pathwise_gradient", lambda *args: -gradient_by_differences(*args), "sign"),
+    ("sample_logistic", lambda u, mu, s: sigmoid((u - mu) / s), "that is the CDF"),
+    ("sample_logistic", lambda u, mu, s: mu + s * np.log((1 - u) / u), "sign"),
+    ("sample_logistic", lambda u, mu, s: mu + logit(u) / s, "not divided"),
+    ("sample_logistic", lambda u, mu, s: s * logit(u), "mu is missing"),
+    ("sample_logistic", lambda u, mu, s: mu - s * np.log(1 - u), "exponential"),
+    ("sample_logistic", lambda u, mu, s: mu + logit(u), "scale is missing"),
+    ("sample_logistic", lambda u, mu, s: s * (mu + logit(u)), "after the scaling"),
+    ("minibatch_bound", lambda bounds, n: bounds.sum(), "scale it by N / M"),
+    ("minibatch_bound", lambda bounds, n: bounds.mean(), "bound a data point"),
+    ("minibatch_bound", lambda bounds, n: n * bounds.sum(), "M times"),
+    ("minibatch_bound", lambda bounds, n: bounds.sum() * len(bounds) / n, "not M / N"),
+    ("minibatch_bound", lambda bounds, n: -n * bounds.mean(), "sign"),
+    ("gaussian_nll", lambda x, m, v: 2 * gaussian_nll(x, m, v), "1/2"),
+    (
+        "gaussian_nll",
+        lambda x, m, v: -scipy.stats.norm(m, np.exp(v)).logpdf(x).sum(axis=1),
+        "the variance already",
+    ),
+    ("gaussian_nll", lambda x, m, v: -gaussian_nll(x, m, v), "sign"),
+    (
+        "gaussian_nll",
+        lambda x, m, v: 0.5 * np.sum(v + (x - m) ** 2 / np.exp(v), axis=1),
+        "ln 2 pi is missing",
+    ),
+    (
+        "gaussian_nll",
+        lambda x, m, v: gaussian_terms(x, m, 0, np.exp(v)).sum(axis=1),
+        "log_var term is missing",
+    ),
+    (
+        "gaussian_nll",
+        lambda x, m, v: gaussian_terms(x, m, v, np.exp(v / 2)).sum(axis=1),
+        "not by sigma",
+    ),
+    (
+        "gaussian_nll",
+        lambda x, m, v: gaussian_terms(x, m, v, np.exp(v)).mean(axis=1),
+        "hidden beta",
+    ),
+    (
+        "gaussian_nll",
+        lambda x, m, v: 0.5 * (np.log(2 * np.pi) + v) + ((x - m) ** 2).sum(axis=1) / np.exp(v) / 2,
+        "D times",
+    ),
+    ("gaussian_nll", lambda x, m, v: gaussian_nll(x, m, v).sum(), "last axis only"),
     ("psnr", lambda x, y: 10 * np.log10(np.mean((x - y) ** 2, axis=(1, 2, 3))), "sign"),
     ("psnr", lambda x, y: -10 * np.log(np.mean((x - y) ** 2, axis=(1, 2, 3))), "base 10"),
     ("psnr", lambda x, y: -20 * np.log10(np.mean((x - y) ** 2, axis=(1, 2, 3))), "root"),
@@ -183,13 +362,51 @@ def raises(*_):
     ("attempt", "expected"),
     [
         (stub, "not attempted"),
-        (raises, "not yet: the function raised KeyError: 'spam'"),
+        (raises, "not yet: your function raised, or its answer did: KeyError: 'spam'"),
         (lambda *_: None, "not yet: the function returned None"),
         (lambda *_: np.zeros((3, 1, 7)), "not yet: the shape should be"),
+        (lambda *_: "seven", "not yet: your function raised, or its answer did: ValueError"),
+        (lambda *_: [[1.0], [1.0, 2.0]], "not yet: your function raised, or its answer did: Value"),
+        (lambda *_: {"answer": 7}, "not yet: your function raised, or its answer did: TypeError"),
     ],
 )
 def test_other_answers(name, attempt, expected):
     assert verdict(name, attempt).startswith(expected)
+
+
+def spoils_its_inputs(attempt):
+    """Wrap an attempt so that it overwrites its arrays, and empties its lists, once it is done."""
+
+    def spoiler(*arguments):
+        result = attempt(*deepcopy(arguments))
+        for argument in arguments:
+            if isinstance(argument, np.ndarray):
+                argument[...] = 1.0
+            elif isinstance(argument, list):
+                argument.clear()
+        return result
+
+    return spoiler
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_a_right_answer_may_change_its_inputs(name):
+    assert verdict(name, spoils_its_inputs(CORRECT[name])).startswith("correct")
+
+
+@pytest.mark.parametrize(("name", "attempt", "word"), MISTAKES)
+def test_a_mistake_that_changes_its_inputs_gets_the_same_hint(name, attempt, word):
+    assert verdict(name, spoils_its_inputs(attempt)) == verdict(name, attempt)
+
+
+def test_an_attempt_in_place_is_judged_by_what_it_returns():
+    def sample(z_mean, z_log_var, noise):
+        z_log_var *= 0.5
+        noise *= np.exp(z_log_var, out=z_log_var)
+        z_mean += noise
+        return z_mean
+
+    assert verdict("sample", sample).startswith("correct")
 
 
 @pytest.mark.parametrize("name", CORRECT)
@@ -210,3 +427,5 @@ def test_the_largest_difference_is_relative_above_one():
     assert checks.largest_difference([110.0], [100.0]) == pytest.approx(0.1)
     assert checks.largest_difference([np.nan], [1.0]) == np.inf
     assert checks.largest_difference([np.inf], [np.inf]) == 0
+    assert checks.largest_difference([-np.inf], [np.inf]) == np.inf
+    assert checks.largest_difference([-2.0], [2.0]) == pytest.approx(2)

@@ -198,6 +198,23 @@ def test_enlarged_digits_stay_upright_and_centred():
         assert 10 < (columns * picture).sum() / picture.sum() < 14
 
 
+def test_eight_pixels_become_about_twenty():
+    """Measured by the spread of a round blob."""
+    rows, columns = np.mgrid[0:8, 0:8] - 3.5
+    blob = np.exp(-(rows**2 + columns**2) / 2)
+    varied = datasets.varied_digits(blob[np.newaxis], 100, np.random.default_rng(0))
+
+    def spread(picture):
+        weights = picture.sum(axis=1) / picture.sum()
+        places = np.arange(len(weights))
+        return np.sqrt(weights @ places**2 - (weights @ places) ** 2)
+
+    growth = np.array([spread(picture) for picture in varied[..., 0]]) / spread(blob)
+    assert growth.mean() == pytest.approx(20 / 8, rel=0.03)
+    assert 0.9 < growth.min() / 2.5 < 0.95
+    assert 1.05 < growth.max() / 2.5 < 1.1
+
+
 def real_file():
     try:
         return datasets.find_file("mnist.npz")

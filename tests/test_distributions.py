@@ -82,6 +82,19 @@ def test_a_new_family_is_found():
     assert isinstance(distributions.get_family("odd"), Odd)
 
 
+def test_a_family_of_a_family_is_found():
+    class Narrow(distributions.Normal):
+        name = "narrow"
+
+    class Narrower(Narrow):
+        name = "narrower"
+
+    found = distributions.families()
+    assert (found["narrow"], found["narrower"]) == (Narrow, Narrower)
+    assert found["normal"] is distributions.Normal
+    assert isinstance(distributions.get_family("narrower"), Narrower)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_one_prior_value_a_parameter(name):
     family = distributions.get_family(name)

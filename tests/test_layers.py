@@ -86,7 +86,7 @@ def test_a_negative_beta_is_refused(beta):
         layers.KLDivergence("normal", beta=beta)
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0, 2.0])
+@pytest.mark.parametrize("beta", [0.0, 0.3])
 def test_the_loss_is_distortion_plus_beta_rate(make_vae, pictures, beta):
     vae = make_vae(beta=beta)
     vae.compile(keras.optimizers.Adam(0.01))

@@ -104,17 +104,46 @@ def test_training_goes_on_after_loading(make_vae, pictures, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_an_autoencoder_is_saved_and_loaded(make_autoencoder, pictures, tmp_path):
+def test_an_autoencoder_is_compiled_on_mse_like_any_model(make_autoencoder, pictures):
     autoencoder = make_autoencoder()
-    autoencoder.compile()
+    autoencoder.compile("adam", "mse")
     before = autoencoder.evaluate(pictures, pictures, verbose=0)
     mse = np.mean((pictures - autoencoder.predict(pictures, verbose=0)) ** 2)
     assert before == pytest.approx(mse, rel=1e-4)
     autoencoder.fit(pictures, pictures, epochs=20, verbose=0)
     assert autoencoder.evaluate(pictures, pictures, verbose=0) < before
-    autoencoder.save(tmp_path / "autoencoder.keras")
+
+
+def test_a_loaded_autoencoder_is_compiled_and_goes_on(make_autoencoder, pictures, tmp_path):
+    """Two epochs, saved and loaded, two more: the weights of four in a row."""
+    saved, straight = make_autoencoder(), make_autoencoder()
+    for autoencoder, epochs in ((saved, 2), (straight, 4)):
+        autoencoder.compile(keras.optimizers.Adam(0.01), "mse")
+        autoencoder.fit(pictures, pictures, epochs=epochs, shuffle=False, verbose=0)
+    saved.save(tmp_path / "autoencoder.keras")
     loaded = keras.saving.load_model(tmp_path / "autoencoder.keras")
-    np.testing.assert_array_equal(loaded.reconstruct(pictures), autoencoder.reconstruct(pictures))
+    np.testing.assert_array_equal(loaded.reconstruct(pictures), saved.reconstruct(pictures))
+    assert loaded.compiled
+    assert loaded.loss == "mse"
+    steps = int(saved.optimizer.iterations)
+    assert int(loaded.optimizer.iterations) == steps > 0
+    loaded.fit(pictures, pictures, epochs=2, shuffle=False, verbose=0)
+    assert int(loaded.optimizer.iterations) == 2 * steps
+    for one, other in zip(loaded.get_weights(), straight.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_call_says_whether_it_trains(make_vae, pictures):
+    """The warm-up's step and the optimal sigma move in training only."""
+    vae = make_vae(likelihood=likelihoods.Gaussian("optimal"), beta=training.warm_up(10))
+    before = float(vae.likelihood.log_sigma)
+    vae(pictures)
+    vae(pictures, training=False)
+    assert int(vae.kl_divergence.step) == 0
+    assert float(vae.likelihood.log_sigma) == before
+    vae(pictures, training=True)
+    assert int(vae.kl_divergence.step) == 1
+    assert float(vae.likelihood.log_sigma) != before
 
 
 def test_loading_needs_nothing_but_the_import(make_vae, pictures, tmp_path):

@@ -11,12 +11,7 @@ import helpers
 from helpers import notebooks, runtime
 
 PATHS = sorted((runtime.ROOT / "notebooks").glob("*.ipynb"))
-MARKERS = {
-    "# NBVAL_CHECK_OUTPUT",
-    "# NBVAL_IGNORE_OUTPUT",
-    "# NBVAL_RAISES_EXCEPTION",
-    "# NBVAL_SKIP",
-}
+CHECKED = "nbval-check-output"
 MACHINE = re.compile(r"(?<![\w./])/(home|work|root|tmp|Users)/|\b[A-Z]:\\(?!n)|\b0x[0-9a-f]{6,}")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 SOLUTION = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -169,22 +164,18 @@ def test_the_file_is_small(path):
     assert path.stat().st_size < 1_000_000
 
 
-def test_nbval_markers_are_known_and_stand_first(notebook):
+def test_tags_are_known(notebook):
+    """A tag that nbval does not know, or a marker in the code, would be ignored in silence."""
     for cell in cells_of(notebook, "code"):
-        lines = cell.source.splitlines()
-        for number, line in enumerate(lines):
-            if "NBVAL" in line:
-                assert line in MARKERS, cell.id
-                assert number == 0, cell.id
+        assert "NBVAL" not in cell.source, cell.id
+        for tag in cell.metadata.get("tags", ()):
+            assert tag == CHECKED or re.fullmatch(r"image:[a-z_]+", tag), (cell.id, tag)
 
 
 def test_checked_cells_have_outputs(notebook):
     """Cleared outputs would pass nbval without a check."""
-    checked = [
-        cell
-        for cell in cells_of(notebook, "code")
-        if cell.source.startswith("# NBVAL_CHECK_OUTPUT")
-    ]
+    code = cells_of(notebook, "code")
+    checked = [cell for cell in code if CHECKED in cell.metadata.get("tags", ())]
     assert checked
     for cell in checked:
         texts = [text.strip() for output in cell.outputs for text in texts_of(output)]

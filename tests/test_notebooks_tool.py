@@ -1,13 +1,18 @@
 """helpers/notebooks.py: run, save, stamp."""
 
 import base64
+import io
+import re
 import shutil
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 import helpers
 from helpers import notebooks
@@ -56,6 +61,8 @@ def test_run_leaves_a_page_and_an_index(course, capsys):
     assert notebooks.main(["run", "--budget", "full"]) == 0
     page = (course / "build" / "02_two.html").read_text()
     assert "full notebooks" in page
+    (script,) = set(re.findall(r'src="([^"?]*MathJax\.js)', page))
+    assert (course / "build" / script).is_file()
     index = (course / "build" / "index.html").read_text()
     assert '<a href="02_two.html">The 02_two &amp; more</a>' in index
     assert "full budget" in index
@@ -99,7 +106,13 @@ def test_the_command_exits_with_the_status():
 
 
 def test_save_writes_outputs_and_figures_and_nothing_else(course):
-    path = write(course, "02_two", "import os\nprint(os.environ['VAE_COURSE_BUDGET'])", FIGURE)
+    code = (
+        "import os, time\n"
+        "print(os.environ['VAE_COURSE_BUDGET'], flush=True)\n"
+        "time.sleep(0.3)  # two messages, and one output\n"
+        "print('ran')"
+    )
+    path = write(course, "02_two", code, FIGURE)
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[2].metadata = {"tags": ["image:line"], "collapsed": True}
     notebook.metadata["widgets"] = {"state": {}}
@@ -109,9 +122,10 @@ def test_save_writes_outputs_and_figures_and_nothing_else(course):
     assert dict(saved.metadata) == notebooks.METADATA
     assert [cell.metadata for cell in saved.cells] == [{}, {}, {"tags": ["image:line"]}]
     assert [cell.execution_count for cell in saved.cells[1:]] == [1, 2]
-    assert saved.cells[1].outputs[0].text == "full\n"
+    assert [output.text for output in saved.cells[1].outputs] == ["full\nran\n"]
     (figure,) = notebooks.figures_of(saved.cells[2])
     assert figure.startswith(b"\x89PNG")
+    assert Image.open(io.BytesIO(figure)).mode == "P"
     assert (course / "images" / "line.png").read_bytes() == figure
     assert [cell.id for cell in saved.cells] == [cell.id for cell in notebook.cells]
 
@@ -133,6 +147,73 @@ def test_clean_keeps_tags_only():
     assert cell.metadata == {"tags": ["image:x"]}
     assert plain.metadata == {}
     assert cell.outputs[0].metadata == {}
+
+
+def picture(array):
+    """The PNG of an array (h, w, 3), with an opaque alpha channel, as Matplotlib writes it."""
+    opaque = np.full((*array.shape[:2], 1), 255, "uint8")
+    file = io.BytesIO()
+    Image.fromarray(np.concatenate([array, opaque], axis=2), "RGBA").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def compressed(array):
+    """What ``compress_figures`` makes of a picture (h, w, 3), opened, and its size in bytes."""
+    text = new_output("stream", text="hello")
+    output = new_output("display_data", {"image/png": picture(array), "text/plain": "x"})
+    cell = new_code_cell("x", outputs=[text, output])
+    notebooks.compress_figures(new_notebook(cells=[new_markdown_cell("y"), cell]))
+    assert cell.outputs[0].text == "hello"
+    assert cell.outputs[1].data["text/plain"] == "x"
+    (figure,) = notebooks.figures_of(cell)
+    return Image.open(io.BytesIO(figure)), len(figure)
+
+
+GREY = np.repeat(np.arange(40 * 31, dtype="uint8").reshape(40, 31, 1), 3, axis=2)
+
+
+def test_a_grey_figure_keeps_every_pixel():
+    found, _ = compressed(GREY)
+    assert (found.format, found.mode) == ("PNG", "L")
+    np.testing.assert_array_equal(np.asarray(found.convert("RGB")), GREY)
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_a_figure_with_one_coloured_pixel_is_coloured(channel):
+    array = GREY // 2
+    array[7, 5, channel] += 1
+    found, _ = compressed(array)
+    assert (found.format, found.mode) == ("PNG", "P")
+    np.testing.assert_array_equal(np.asarray(found.convert("RGB")), array)
+
+
+@pytest.mark.parametrize("colours", [2, 100, 256])
+def test_a_figure_of_up_to_256_colours_keeps_every_pixel(colours):
+    rng = np.random.default_rng(0)
+    palette = rng.integers(0, 256, size=(colours, 3), dtype="uint8")
+    array = palette[rng.integers(0, colours, size=(60, 80))]
+    found, _ = compressed(array)
+    np.testing.assert_array_equal(np.asarray(found.convert("RGB")), array)
+
+
+def test_a_figure_of_more_colours_looks_alike_and_gets_smaller():
+    figure, ax = plt.subplots(figsize=(6, 4))
+    rng = np.random.default_rng(0)
+    ax.scatter(*rng.normal(size=(2, 2000)), c=rng.random(2000), cmap="coolwarm", s=5)
+    figure.canvas.draw()
+    array = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    assert len(np.unique(array.reshape(-1, 3), axis=0)) > 1000
+    found, size = compressed(array)
+    error = np.abs(np.asarray(found.convert("RGB")).astype(int) - array)
+    assert error.mean() < 0.5
+    assert error.max() < 64
+    assert size < 0.6 * len(base64.b64decode(picture(array)))
+
+
+def test_a_smooth_grey_figure_gets_smaller():
+    array = np.repeat(np.add.outer(np.arange(60), np.arange(80))[..., np.newaxis], 3, axis=2)
+    _, size = compressed(array.astype("uint8"))
+    assert size < 0.8 * len(base64.b64decode(picture(array.astype("uint8"))))
 
 
 def test_the_last_figure_of_a_tagged_cell_is_saved(course):

@@ -206,8 +206,172 @@ def test_a_walk_has_its_pictures_above_and_its_density_below():
     np.testing.assert_allclose(above.images[0].get_array(), plots.tile(together, 4)[..., 0], 1e-6)
     assert above.get_title(loc="left") == "Way"
     assert [label.get_text() for label in above.get_yticklabels()] == ["codes", "pixels"]
+    np.testing.assert_array_equal(above.get_yticks(), [2, 6])  # beside the rows of 3 pixels
     for line, (label, values) in zip(below.lines, lines.items(), strict=True):
         assert line.get_label() == label
         np.testing.assert_array_equal(line.get_xdata(), weights)
         np.testing.assert_array_equal(line.get_ydata(), values)
     assert below.get_ylabel() == "ln p(z) (nats)"
+
+
+# 01 The paper's mathematics
+
+
+def test_a_title_stands_over_the_whole_figure():
+    figure, _ = plt.subplots(1, 2)
+    plots.set_title(figure, "Found")
+    assert figure.get_suptitle() == "Found"
+    assert figure.findobj(lambda t: isinstance(t, plt.Text) and t.get_text() == "Found")
+
+
+def test_the_digit_legend_names_ten_digits():
+    _, ax = plt.subplots()
+    plots.digit_legend(ax)
+    legend = ax.get_legend()
+    assert legend.get_title().get_text() == "digit"
+    assert [text.get_text() for text in legend.get_texts()] == [str(d) for d in range(10)]
+    colours = [to_hex(handle.get_color()) for handle in legend.legend_handles]
+    assert colours == [colour.lower() for colour in plots.DIGIT_COLOURS]
+
+
+def test_the_latent_model_has_three_panels_and_its_marks():
+    rng = np.random.default_rng(0)
+    z = np.linspace(-4, 4, 81)
+    curve = np.stack([z, z**2 / 4], axis=1)
+    samples = (rng.normal(size=30), rng.normal(size=(30, 2)))
+    density = np.outer(np.linspace(0.1, 1, 20), np.ones(30))  # grows with x_2 only
+    marks = {"A": (0.5, 1.0), "B": (-1.0, 2.0)}
+    extent = (-3, 3, -2, 4)
+    prior = np.exp(-(z**2) / 2)
+    figure = plots.latent_model(z, prior, curve, samples, density, extent, marks)
+    assert isinstance(figure, Figure)
+    left, middle, right = figure.axes
+    seen = np.abs(z) < 3.3
+    (points,) = left.collections
+    np.testing.assert_allclose(points.get_offsets(), np.stack([z, prior], axis=1)[seen])
+    np.testing.assert_allclose(points.get_array(), z[seen])
+    means, draws = middle.collections
+    np.testing.assert_allclose(means.get_offsets(), curve[seen])
+    np.testing.assert_allclose(draws.get_offsets(), samples[1])
+    np.testing.assert_allclose(draws.get_array(), samples[0])
+    assert [text.get_text() for text in right.texts] == ["A", "B"]
+    assert [line.get_xydata()[0].tolist() for line in right.lines] == [[0.5, 1.0], [-1.0, 2.0]]
+    for ax in (middle, right):
+        assert (*ax.get_xlim(), *ax.get_ylim()) == extent
+    dense = right.collections[0].get_paths()[-1].vertices  # the darkest level lies at the top
+    assert dense[:, 1].min() > 2
+
+
+def test_posteriors_have_a_panel_a_data_point():
+    z = np.linspace(-3, 3, 50)
+    exact = {"A": np.exp(-(z**2)), "B": np.exp(-2 * z**2)}
+    fits = [np.exp(-1.1 * z**2), np.exp(-1.9 * z**2)]
+    figure = plots.posteriors(z, exact, fits, gaps=[0.25, 1.5])
+    assert len(figure.axes) == 2
+    gaps = ("0.25", "1.50")
+    for ax, name, fit, gap in zip(figure.axes, exact, fits, gaps, strict=True):
+        (line,) = ax.lines
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([z, fit], axis=1))
+        (area,) = ax.collections
+        assert area.get_paths()[0].vertices[:, 1].max() == pytest.approx(exact[name].max())
+        assert ax.get_title(loc="left") == f"{name}\ngap {gap} nats"
+
+
+def test_dots_and_lines_share_a_colour():
+    _, ax = plt.subplots()
+    x, at = np.linspace(0, 1, 9), np.array([0.2, 0.8])
+    exact = {"one": x, "two": x**2}
+    measured = {"two": at**2, "one": at}  # found by label, not by place
+    plots.dots_and_lines(ax, x, exact, at, measured)
+    assert len(ax.lines) == 4
+    for (label, values), line, dots in zip(
+        exact.items(), ax.lines[::2], ax.lines[1::2], strict=True
+    ):
+        assert line.get_label() == label
+        np.testing.assert_array_equal(line.get_ydata(), values)
+        np.testing.assert_array_equal(dots.get_xydata(), np.stack([at, measured[label]], axis=1))
+        assert line.get_color() == dots.get_color()
+        assert (dots.get_linestyle(), dots.get_marker()) == ("None", "o")
+    assert ax.lines[0].get_color() != ax.lines[2].get_color()
+
+
+def test_the_ellipse_lies_two_standard_deviations_out():
+    """By Mahalanobis distance, all the way round."""
+    mean, covariance = np.array([1.0, -2.0]), np.array([[2.0, 0.9], [0.9, 0.5]])
+    points = plots.ellipse(mean, covariance)
+    assert points.shape == (100, 2)
+    away = points - mean
+    squared = np.sum(away @ np.linalg.inv(covariance) * away, axis=1)
+    np.testing.assert_allclose(np.sqrt(squared), 2)
+    np.testing.assert_allclose(points[0], points[-1])
+    np.testing.assert_allclose(points[:-1].mean(axis=0), mean)
+
+
+def test_turned_posteriors_show_both_ellipses_a_turn_and_the_bound():
+    covariances = [np.array([[1.0, c], [c, 0.5]]) for c in (0.0, 0.3, 0.1)]
+    shown = {
+        turn: (covariance, np.diag(np.diag(covariance)))
+        for turn, covariance in zip((0, 45, 90), covariances, strict=True)
+    }
+    turns = np.linspace(0, 90, 19)
+    log_px, bound = np.full(19, -3.5), -3.5 - 0.3 * np.sin(np.deg2rad(2 * turns))
+    figure = plots.turned_posteriors(shown, turns, log_px, bound)
+    *panels, last = figure.axes
+    for ax, (turn, (posterior, diagonal)) in zip(panels, shown.items(), strict=True):
+        assert ax.get_title(loc="left") == f"turn {turn}°"
+        drawn = [line.get_xydata() for line in ax.lines]
+        np.testing.assert_allclose(drawn[0], plots.ellipse(np.zeros(2), posterior))
+        np.testing.assert_allclose(drawn[1], plots.ellipse(np.zeros(2), diagonal))
+        assert [line.get_color() for line in ax.lines] == [plots.ORANGE, plots.BLUE]
+    exact, lower = last.lines
+    np.testing.assert_array_equal(exact.get_ydata(), log_px)
+    np.testing.assert_array_equal(lower.get_ydata(), bound)
+    low, high = last.get_ylim()
+    assert low < bound.min()
+    assert high > log_px.max()
+    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "posterior"
+    colours = [handle.get_color() for handle in figure.legends[0].legend_handles]
+    assert colours == ["k", plots.ORANGE, plots.BLUE]
+
+
+def test_paths_show_routes_and_every_twentieth_gap():
+    rng = np.random.default_rng(0)
+    names = ("score", "path", "natural", "exact")
+    routes = {name: rng.normal(size=(101, 2)) for name in names}
+    gaps = {name: np.exp(-np.arange(101) / (9.0 + i)) for i, name in enumerate(names)}
+    centre, covariance = np.array([0.5, -0.5]), np.array([[1.0, 0.8], [0.8, 1.0]])
+    figure = plots.paths(routes, gaps, centre, covariance)
+    ground, decay = figure.axes
+    *drawn, star = ground.lines
+    for line, other, name in zip(drawn, decay.lines, names, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), routes[name])
+        np.testing.assert_array_equal(other.get_xdata(), [0, 20, 40, 60, 80, 100])
+        np.testing.assert_array_equal(other.get_ydata(), gaps[name][::20])
+        assert line.get_color() == other.get_color()
+        assert other.get_label() == name
+    np.testing.assert_array_equal(star.get_xydata(), [centre])
+    assert decay.get_yscale() == "log"
+    first = ground.collections[0].get_paths()[0].vertices - centre  # the gap's contour at 1
+    gap = 0.5 * np.sum(first @ np.linalg.inv(covariance) * first, axis=1)
+    np.testing.assert_allclose(gap, 1, atol=0.05)
+
+
+def test_the_chain_has_its_marginals_and_a_gap_a_length():
+    times, x = np.arange(6), np.linspace(-3, 3, 21)
+    densities = np.exp(-((x[:, np.newaxis] - 1) ** 2) / (1 + times))
+    lengths = np.array([5, 10, 40])
+    gaps = {"fixed": np.array([0.4, 0.2, 0.05]), "exact": np.array([0.0, 0.0, 0.0])}
+    figure = plots.chain(times, x, densities, lengths, gaps)
+    flow, gap = figure.axes
+    assert flow.collections
+    assert flow.get_ylim() == (-3, 3)
+    assert flow.get_xlim()[0] == 0
+    peak = flow.collections[0].get_paths()[-1].vertices  # the highest level lies around x = 1
+    np.testing.assert_allclose(peak[:, 1].mean(), 1, atol=0.2)
+    assert 0 < peak[:, 1].min() < peak[:, 1].max() < 2
+    for line, (label, values) in zip(gap.lines, gaps.items(), strict=True):
+        assert line.get_label() == label
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([lengths, values], axis=1))
+    assert gap.get_xscale() == "log"
+    assert [text.get_text() for text in gap.get_xticklabels()] == ["5", "10", "40"]
+    assert [text.get_text() for text in gap.get_legend().get_texts()] == ["fixed", "exact"]

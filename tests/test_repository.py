@@ -27,17 +27,15 @@ FLOORS = (
     "training",
     "metrics",
     "plots",
-    "plots_math",
     "checks",
-    "checks_math",
     "notebooks",
 )
 PATHS = sorted((runtime.ROOT / "notebooks").glob("*.ipynb"))
 
 
 def requirements(root):
-    lines = (root / "requirements.txt").read_text().splitlines()
-    found = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    lines = [line.split("#")[0] for line in (root / "requirements.txt").read_text().splitlines()]
+    found = [Requirement(line) for line in lines if line.strip()]
     return {requirement.name: requirement for requirement in found}
 
 
@@ -148,7 +146,8 @@ def tagged_figures():
     for path in PATHS:
         for cell in nbformat.read(path, as_version=4).cells:
             for tag in cell.metadata.get("tags", ()):
-                assert tag.startswith(notebooks.IMAGE_TAG), f"{path.name}: unknown tag {tag}"
+                if not tag.startswith(notebooks.IMAGE_TAG):
+                    continue
                 name = tag.removeprefix(notebooks.IMAGE_TAG)
                 assert name not in figures, f"two cells are tagged {tag}"
                 pictures = notebooks.figures_of(cell)

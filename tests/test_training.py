@@ -53,6 +53,42 @@ def test_steps_are_counted_exactly(make_vae, pictures, steps, rounds):
     assert len(history["loss"]) == min(steps, rounds)
 
 
+@pytest.mark.parametrize(
+    ("steps", "rounds", "expected"), [(10, 3, [4, 8, 12]), (5, 4, [2, 4, 6, 8])]
+)
+def test_steps_are_rounded_up_to_whole_rounds(make_vae, pictures, steps, rounds, expected):
+    vae = make_vae()
+    history = training.train(vae, pictures, steps=steps, rounds=rounds, batch_size=8, verbose=False)
+    np.testing.assert_array_equal(history["step"], expected)
+    assert int(vae.optimizer.iterations) == history["step"][-1]
+    last_rate = float(vae.optimizer._learning_rate(expected[-1]))
+    assert last_rate == pytest.approx(0, abs=1e-8)
+    assert float(vae.optimizer._learning_rate(expected[-1] - 1)) > 1e-5
+
+
+def test_any_other_model_is_trained_on_the_mean_squared_error(pictures):
+    keras.utils.set_random_seed(0)
+    plain = keras.Sequential(
+        [
+            keras.Input(pictures.shape[1:]),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64),
+            keras.layers.Reshape(pictures.shape[1:]),
+        ]
+    )
+    history = training.train(plain, pictures, steps=4, held_out=pictures, **QUIET)
+    mse = np.mean((pictures - plain.predict(pictures, verbose=0)) ** 2)
+    assert history["val_loss"][-1] == pytest.approx(mse, rel=1e-4)
+
+
+def test_a_vae_brings_its_own_loss(make_vae, pictures):
+    vae = make_vae(beta=2.0)
+    history = training.train(vae, pictures, steps=4, **QUIET)
+    np.testing.assert_allclose(
+        history["loss"], history["distortion"] + 2 * history["rate"], rtol=1e-5
+    )
+
+
 def test_the_held_out_figures_are_those_of_evaluate(make_autoencoder, pictures):
     autoencoder = make_autoencoder()
     history = training.train(autoencoder, pictures[:32], steps=4, held_out=pictures[32:], **QUIET)
