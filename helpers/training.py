@@ -105,8 +105,11 @@ def train(
         ``seconds`` holds the time that training and evaluation took.
 
     Raises:
-        ValueError: the pictures are fewer than a batch, or not of floats in [0, 1].
+        ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1]; ``steps`` or
+            ``rounds`` is below 1.
     """
+    if steps < 1 or rounds < 1:
+        raise ValueError(f"steps and rounds must be at least 1, and are {steps} and {rounds}")
     check_pictures(x, batch_size)
     rounds = min(rounds, steps)
     steps_a_round = math.ceil(steps / rounds)
