@@ -88,7 +88,7 @@ def run(names: list[str], budget: str) -> None:
     """Run notebooks with a budget and leave one HTML page each, and an index, in ``build/``."""
     os.environ["VAE_COURSE_BUDGET"] = budget
     BUILD.mkdir(exist_ok=True)
-    exporter = HTMLExporter(embed_images=True, mathjax_url=copy_mathjax())
+    exporter = HTMLExporter(mathjax_url=copy_mathjax())  # embed_images would unfold <details>
     start, rows = time.perf_counter(), []
     for path in find_notebooks(names):
         begin = time.perf_counter()

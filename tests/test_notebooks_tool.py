@@ -73,6 +73,17 @@ def test_run_leaves_a_page_and_an_index(course, capsys):
     assert path.read_bytes() == before
 
 
+def test_solutions_stay_folded_in_the_page(course):
+    path = write(course, "02_two", "a = 1")
+    notebook = nbformat.read(path, as_version=4)
+    folded = "<details>\n<summary>Solution</summary>\n\n```python\nsecret = 1\n```\n\n</details>"
+    notebook.cells.append(new_markdown_cell(folded))
+    nbformat.write(notebook, path)
+    assert notebooks.main(["run"]) == 0
+    page = (course / "build" / "02_two.html").read_text()
+    assert page.index("<details>") < page.index("secret") < page.index("</details>")
+
+
 def test_a_failing_cell_stops_the_run(course, capsys):
     write(course, "02_two", "a = 1", "spam = a / 0", "print('never')")
     write(course, "03_three", "open('ran', 'w')")
