@@ -99,39 +99,20 @@ def image_grid(images: np.ndarray, columns: int, title: str, ax: Axes | None = N
     return ax.figure
 
 
-def image_rows(
-    rows: Mapping[str, np.ndarray], title: str, captions: Mapping[str, Sequence[str]] | None = None
-) -> Figure:
+def image_rows(rows: Mapping[str, np.ndarray], title: str) -> Figure:
     """Draw labelled rows of pictures, one above the other.
 
     Args:
         rows: label to pictures (n, h, w, c), n the same in every row.
-        captions: label to n short texts, written under the pictures of that row.
     """
-    captions = captions or {}
     columns = len(next(iter(rows.values())))
     cell = min(0.85, 7.6 / columns)
-    heights = [cell + (0.22 if label in captions else 0.0) for label in rows]
     figure, axes = plt.subplots(
-        len(rows),
-        1,
-        figsize=(cell * columns + 1.7, sum(heights) + 0.5),
-        height_ratios=heights,
-        squeeze=False,
+        len(rows), 1, figsize=(cell * columns + 1.7, cell * len(rows) + 0.5), squeeze=False
     )
     for ax, (label, images) in zip(axes[:, 0], rows.items(), strict=True):
         show_image(ax, tile(images, columns))
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
-        step = images.shape[2] + 1
-        for index, text in enumerate(captions.get(label, ())):
-            ax.text(
-                step * index + images.shape[2] / 2,
-                images.shape[1] + 1,
-                text,
-                ha="center",
-                va="top",
-                fontsize=9,
-            )
     set_title(figure, title)
     return figure
 
