@@ -9,6 +9,7 @@ from copy import deepcopy
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import logsumexp, xlogy
 
 Function = Callable[..., np.ndarray]
 LOG_2_PI = float(np.log(2 * np.pi))
@@ -577,6 +578,559 @@ def check_active_units(attempt: Function) -> str:
             "over the pictures (axis 0): one variance a latent": count(lambda z: z.var(axis=1)),
             "how many latents are above the threshold, not below": (
                 lambda z, threshold: int(np.sum(z.var(axis=0) <= threshold))
+            ),
+        },
+    )
+
+
+# 04 Latent priors
+
+
+def check_sample_laplace(attempt: Function) -> str:
+    """Check ``sample_laplace(z_mean, z_log_scale, u)``: (n, d) twice and (2, n, d) to (n, d)."""
+    rng = np.random.default_rng(0)
+    mean, log_scale = rng.normal(size=(2, 4, 3))
+    u = rng.random((2, 4, 3))
+    u[0, 0, 0] = 0.0  # generators return it
+
+    def laplace(mean, log_scale, u, exponential=lambda u: -np.log1p(-u)):
+        return mean + np.exp(log_scale) * (exponential(u[0]) - exponential(u[1]))
+
+    return check(
+        attempt,
+        laplace,
+        [(mean, log_scale, u)],
+        {
+            "u may be 0, and ln 0 is not finite: 1 - u is as uniform as u": (
+                lambda m, s, u: laplace(m, s, u, lambda u: -np.log(u))
+            ),
+            "the sign: Exponential(1) is -ln(1 - u), never negative": (
+                lambda m, s, u: laplace(m, s, u, lambda u: np.log1p(-u))
+            ),
+            "it is the logarithm of the scale: exponentiate it": (
+                lambda m, s, u: m + s * (np.log1p(-u[1]) - np.log1p(-u[0]))
+            ),
+            "a scale is no variance: no factor 1/2 in the exponent": (
+                lambda m, s, u: laplace(m, 0.5 * s, u)
+            ),
+            "the difference of two exponentials, not their sum": (
+                lambda m, s, u: m - np.exp(s) * (np.log1p(-u[0]) + np.log1p(-u[1]))
+            ),
+            "one exponential alone is never negative: subtract the second": (
+                lambda m, s, u: m - np.exp(s) * np.log1p(-u[0])
+            ),
+            "the noise must be different in every latent: keep the shape (n, d)": (
+                lambda m, s, u: laplace(m, s, u[:, :1, :1])
+            ),
+        },
+    )
+
+
+def check_kl_laplace(attempt: Function) -> str:
+    """Check ``kl_laplace(z_mean, z_log_scale)``: nats a picture, (n, d) to (n,)."""
+
+    def terms(mean, log_scale, one=1.0):
+        distance, scale = np.abs(mean), np.exp(log_scale)
+        return distance + scale * np.exp(-distance / scale) - one - log_scale
+
+    def kl(mean, log_scale, **changes):
+        return np.sum(terms(mean, log_scale, **changes), axis=-1)
+
+    return check(
+        attempt,
+        kl,
+        [tuple(np.random.default_rng(0).normal(size=(2, 4, 3)))],
+        {
+            "|mu|: the distance counts, whichever side": lambda m, s: np.sum(
+                m + np.exp(s) * np.exp(-m / np.exp(s)) - 1 - s, axis=-1
+            ),
+            "b is the exponential of the logarithm that comes in": lambda m, s: np.sum(
+                np.abs(m) + s * np.exp(-np.abs(m) / s) - 1 - np.log(np.abs(s)), axis=-1
+            ),
+            "where q is the prior it must be 0: the -1 is missing": lambda m, s: kl(m, s, one=0.0),
+            "the sign of ln b: a sharp posterior (a small b) is dear": (
+                lambda m, s: np.sum(terms(m, s) + 2 * s, axis=-1)
+            ),
+            "b is missing before the exponential": lambda m, s: np.sum(
+                np.abs(m) + np.exp(-np.abs(m) / np.exp(s)) - 1 - s, axis=-1
+            ),
+            "that is the normal's": lambda m, s: (
+                0.5 * np.sum(m**2 + np.exp(2 * s) - 1 - 2 * s, axis=-1)
+            ),
+            "sum over the latents; their mean is a hidden beta of 1/d": (
+                lambda m, s: np.mean(terms(m, s), axis=-1)
+            ),
+            "one value a picture: sum over the last axis only": lambda m, s: np.sum(terms(m, s)),
+            "sum over the latents, the last axis": terms,
+        },
+    )
+
+
+def check_gumbel(attempt: Function) -> str:
+    """Check ``gumbel(u, z_mode, z_log_scale)``: z and ln q(z), stacked, (n, d) to (2, n, d)."""
+    rng = np.random.default_rng(0)
+
+    def gumbel(u, mode, log_scale, noise=lambda u: -np.log(-np.log(u)), known=1.0, sign=1.0):
+        y = noise(u)
+        return np.stack(
+            [mode + np.exp(log_scale) * y, -known * log_scale - sign * y - np.exp(-sign * y)]
+        )
+
+    return check(
+        attempt,
+        gumbel,
+        [(rng.uniform(0.02, 0.98, size=(4, 3)), *rng.normal(size=(2, 4, 3)))],
+        {
+            "the density of z, not of y: the scale's logarithm is missing": (
+                lambda u, m, s: gumbel(u, m, s, known=0.0)
+            ),
+            "the sign of ln s: a wider density is lower": (
+                lambda u, m, s: gumbel(u, m, s, known=-1.0)
+            ),
+            "two minus signs: y = -ln(-ln u)": (
+                lambda u, m, s: gumbel(u, m, s, lambda u: np.log(-np.log(u)), sign=-1.0)
+            ),
+            "z was computed with y, and ln q(z) with -y": lambda u, m, s: gumbel(
+                u, m, s, sign=-1.0
+            ),
+            "that is the logistic's y, ln u - ln(1 - u)": (
+                lambda u, m, s: gumbel(u, m, s, lambda u: np.log(u) - np.log1p(-u))
+            ),
+            "the scale is the exponential of the logarithm that comes in": (
+                lambda u, m, s: np.stack([m + s * gumbel(u, 0, 0)[0], gumbel(u, m, s)[1]])
+            ),
+            "return z first, then ln q(z)": lambda u, m, s: gumbel(u, m, s)[::-1],
+            "return the logarithm of the density": lambda u, m, s: np.stack(
+                [gumbel(u, m, s)[0], np.exp(gumbel(u, m, s)[1])]
+            ),
+        },
+    )
+
+
+def check_log_mixture(attempt: Function) -> str:
+    """Check ``log_mixture(z, means, log_weights)``: (n, d), (K, d) and (K,) to nats, (n,)."""
+    rng = np.random.default_rng(0)
+    log_weights = np.log(rng.dirichlet(np.ones(4)))
+    near = rng.normal(size=(4, 3))
+    far = (np.array([[60.0, 0.0, 0.0]]), near, log_weights)  # exp of -1800 is 0
+
+    def parts(z, means):
+        return -0.5 * (z[:, np.newaxis] - means) ** 2 - 0.5 * LOG_2_PI  # (n, K, d)
+
+    def mixture(z, means, log_weights):
+        return logsumexp(parts(z, means).sum(axis=2) + log_weights, axis=1)
+
+    def per_latent(z, means, log_weights):
+        return logsumexp(parts(z, means) + log_weights[:, np.newaxis], axis=1).sum(axis=1)
+
+    def overflowing(z, means, log_weights):
+        return np.log(np.sum(np.exp(parts(z, means).sum(axis=2) + log_weights), axis=1))
+
+    return check(
+        attempt,
+        mixture,
+        [(rng.normal(size=(5, 3)), near, log_weights), far],
+        {
+            "a component belongs to the whole vector: sum over latents first, then logsumexp over "
+            "components": per_latent,
+            "far away every density is 0 in floating point: scipy.special.logsumexp": overflowing,
+            "the weights are missing: add ln w_k": lambda z, m, w: mixture(z, m, 0 * w),
+            "the weights come as logarithms: add them": lambda z, m, w: mixture(z, m, np.exp(w)),
+            "a mixture is a sum of densities, not of their logarithms": lambda z, m, w: np.sum(
+                np.exp(w) * parts(z, m).sum(axis=2), axis=1
+            ),
+            "the normal's constant is missing: -ln(2 pi) / 2 a latent": (
+                lambda z, m, w: mixture(z, m, w) + 0.5 * LOG_2_PI * z.shape[1]
+            ),
+            "the best component alone is not the mixture": lambda z, m, w: np.max(
+                parts(z, m).sum(axis=2) + w, axis=1
+            ),
+        },
+    )
+
+
+def check_bits(attempt: Function) -> str:
+    """Check ``bits(nats, values)``: nats a picture in [0, 1] to bits a value of 8-bit pictures."""
+
+    def bits(nats, values, steps=256, base=2):
+        return (nats / values + np.log(steps)) / np.log(base)
+
+    return check(
+        attempt,
+        bits,
+        [(np.array([-11_000.0, 0.0, 500.0]), 12_288), (np.array([-90.0]), 784)],
+        {
+            "the pictures' values stand 1/256 apart: ln 256 a value is missing": (
+                lambda nats, values: bits(nats, values, steps=1)
+            ),
+            "the sign of ln 256: a step of 1/256 holds less probability than a step of 1": (
+                lambda nats, values: bits(nats, values, steps=1 / 256)
+            ),
+            "these are nats: divide by ln 2": lambda nats, values: bits(nats, values, base=np.e),
+            "the sign: the negative log-likelihood comes in": (
+                lambda nats, values: bits(-nats, values)
+            ),
+            "divide by the number of values": lambda nats, values: bits(nats, 1),
+            "256 values, not 255 steps": lambda nats, values: bits(nats, values, steps=255),
+            "add ln 256 to every value, once the nats are divided among them": (
+                lambda nats, values: bits(nats, 1) / values
+            ),
+        },
+    )
+
+
+# 05 The latent space
+
+
+def check_overlap(attempt: Function) -> str:
+    """Check ``overlap(p, q, dz)``: what two densities on a grid, (n,), have in common, a number."""
+    z = np.linspace(-6, 8, 57)
+    p = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    q = np.exp(-0.5 * ((z - 1) / 1.5) ** 2) / np.sqrt(4.5 * np.pi)
+    return check(
+        attempt,
+        lambda p, q, dz: np.sum(np.minimum(p, q)) * dz,
+        [(p, q, z[1] - z[0]), (p, p, z[1] - z[0])],
+        {
+            "the smaller of the two densities, not their product": (
+                lambda p, q, dz: np.sum(p * q) * dz
+            ),
+            "the smaller of the two, not the larger": (
+                lambda p, q, dz: np.sum(np.maximum(p, q)) * dz
+            ),
+            "an integral: the sum times dz": lambda p, q, dz: np.sum(np.minimum(p, q)),
+            "an integral: the sum times dz, not the mean": (
+                lambda p, q, dz: np.mean(np.minimum(p, q))
+            ),
+            "that is what they do not share; the overlap is 1 minus it": (
+                lambda p, q, dz: 0.5 * np.sum(np.abs(p - q)) * dz
+            ),
+            "one number: add up over the grid": lambda p, q, dz: np.minimum(p, q) * dz,
+        },
+        tolerance=1e-4,
+    )
+
+
+def check_uncertainty(attempt: Function) -> str:
+    """Check ``uncertainty(p)``: entropy of pictures of coins, (n, h, w, c) to nats, (n,)."""
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.01, 0.99, size=(3, 4, 4, 1))
+    sure = p.copy()
+    sure[:, 0, 0], sure[:, 1, 1] = 0.0, 1.0
+
+    def entropy(p, reduce=np.sum, axis=(1, 2, 3)):
+        return -reduce(xlogy(p, p) + xlogy(1 - p, 1 - p), axis=axis)
+
+    return check(
+        attempt,
+        entropy,
+        [(p,), (sure,)],
+        {
+            "0 ln 0 is 0, and NumPy says nan: use scipy.special.xlogy(p, p)": (
+                lambda p: -np.sum(p * np.log(p) + (1 - p) * np.log(1 - p), axis=(1, 2, 3))
+            ),
+            "a coin has two sides: add -(1 - p) ln(1 - p)": (
+                lambda p: -np.sum(xlogy(p, p), axis=(1, 2, 3))
+            ),
+            "nats: the natural logarithm, not log2": lambda p: entropy(p) / np.log(2),
+            "the sign: an entropy is never negative": lambda p: -entropy(p),
+            "add up the pixels; their mean is 784 times smaller": (
+                lambda p: entropy(p, reduce=np.mean)
+            ),
+            "one value a picture: add up axes 1, 2 and 3 only": lambda p: entropy(p, axis=None),
+            "one value a picture: add up the pixels": lambda p: -xlogy(p, p) - xlogy(1 - p, 1 - p),
+            "that is the coin's variance, another measure of doubt": (
+                lambda p: np.sum(p * (1 - p), axis=(1, 2, 3))
+            ),
+        },
+    )
+
+
+def check_slerp(attempt: Function) -> str:
+    """Check ``slerp(first, last, weights)``: (d,), (d,) and (n,) to codes on an arc, (n, d)."""
+    first = np.array([0.9, 0.2, -0.1, 0.4])
+    others = np.array([[-0.3, 0.8, 0.5, 0.1], [-0.7, -0.5, 0.6, 0.2]])
+    weights = np.linspace(0, 1, 5)
+
+    def angle_between(a, b):
+        return np.arccos(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+    def arc(a, b, weights, angle=angle_between, sine=np.sin):
+        theta, w = angle(a, b), np.asarray(weights)[:, np.newaxis]
+        return (np.sin((1 - w) * theta) * a + np.sin(w * theta) * b) / sine(theta)
+
+    return check(
+        attempt,
+        arc,
+        [(first, last, weights) for last in others],
+        {
+            "that is the straight line": lambda a, b, w: np.outer(1 - w, a) + np.outer(w, b),
+            "divide by both lengths before the arccos: it wants the cosine of the angle": (
+                lambda a, b, w: arc(a, b, w, angle=lambda a, b: np.arccos(a @ b))
+            ),
+            "divide by sin(theta), or the ends are not the two codes": (
+                lambda a, b, w: arc(a, b, w, sine=lambda theta: 1.0)
+            ),
+            "radians: np.sin takes no degrees": (
+                lambda a, b, w: arc(a, b, w, angle=lambda a, b: np.degrees(angle_between(a, b)))
+            ),
+            "the path runs backwards: weight 0 is the first code": lambda a, b, w: arc(b, a, w),
+            "the codes keep their own lengths: do not normalise them": (
+                lambda a, b, w: arc(a / np.linalg.norm(a), b / np.linalg.norm(b), w)
+            ),
+            "one row a code: the shape should be (n, d)": lambda a, b, w: arc(a, b, w).T,
+        },
+    )
+
+
+def check_traverse(attempt: Function) -> str:
+    """Check ``traverse(code, latent, values)``: (d,), an index and (n,) to codes (n, d)."""
+    rng = np.random.default_rng(0)
+
+    def varied(code, latent, values):
+        codes = np.repeat(code[np.newaxis], len(values), axis=0)
+        codes[:, latent] = values
+        return codes
+
+    return check(
+        attempt,
+        varied,
+        [(rng.normal(size=4), 2, rng.normal(size=3)), (rng.normal(size=4), 0, rng.normal(size=3))],
+        {
+            "the latent takes the values; they are not added to it": (
+                lambda code, j, values: varied(code, j, code[j] + values)
+            ),
+            "the others keep the code's values: start from copies of the code, not from zeros": (
+                lambda code, j, values: varied(0 * code, j, values)
+            ),
+            "every row is the same array, and so all show the last value: copy the code": (
+                lambda code, j, values: varied(code, j, np.full(len(values), values[-1]))
+            ),
+            "only the one latent changes": (
+                lambda code, j, values: np.repeat(values[:, np.newaxis], len(code), axis=1)
+            ),
+            "one row a value: the shape should be (n, d)": (
+                lambda code, j, values: varied(code, j, values).T
+            ),
+        },
+    )
+
+
+def check_aggregate_density(attempt: Function) -> str:
+    """Check ``aggregate_density(z, z_mean, z_log_var)``: one latent's q(z), (m,), from (n,)."""
+    rng = np.random.default_rng(0)
+    z_mean, z_log_var = rng.normal(size=6), rng.normal(-2, 0.5, size=6)
+
+    def parts(z, mean, log_var, power=0.5):
+        squared = (z[:, np.newaxis] - mean) ** 2 / np.exp(log_var)
+        return np.exp(-0.5 * squared) / (2 * np.pi * np.exp(log_var)) ** power
+
+    def mixture(*arguments, **changes):
+        return parts(*arguments, **changes).mean(axis=1)
+
+    return check(
+        attempt,
+        mixture,
+        [(np.linspace(-2, 2, 7), z_mean, z_log_var)],
+        {
+            "every picture has an equal share: the mean of the densities, not their sum": (
+                lambda *args: parts(*args).sum(axis=1)
+            ),
+            "average the densities, not the parameters: many narrow bells are not one": (
+                lambda z, m, v: mixture(z, m.mean(keepdims=True), v.mean(keepdims=True))
+            ),
+            "that is the geometric mean: average the densities, not their logarithms": (
+                lambda *args: np.exp(np.log(parts(*args)).mean(axis=1))
+            ),
+            "exp(z_log_var) is the variance, and not a standard deviation": (
+                lambda z, m, v: mixture(z, m, 2 * v)
+            ),
+            "each bell must integrate to one: divide by sqrt(2 pi) sigma": (
+                lambda *args: mixture(*args, power=0.0)
+            ),
+            "one value for each z: average over the pictures": parts,
+            "one value for each z: average over the pictures, not over the z": (
+                lambda *args: parts(*args).mean(axis=0)
+            ),
+        },
+    )
+
+
+# 06 Applications
+
+
+def check_auc(attempt: Function) -> str:
+    """Check ``auc(normal, foreign)``: how often a foreign score is the higher, (n,), (m,)."""
+    normal = np.array([0.2, 1.0, 1.0, 3.0, 2.0, 0.5])
+    foreign = np.array([1.0, 4.0, 2.0, 1.0, 0.1, 5.0])
+
+    def share(normal, foreign, tie=0.5):
+        against = foreign[:, np.newaxis]
+        return np.mean((against > normal) + tie * (against == normal))
+
+    return check(
+        attempt,
+        share,
+        [(normal, foreign), (np.repeat(foreign, 2), normal)],
+        {
+            "the other way round: a foreign picture should have the higher score": (
+                lambda n, f: share(f, n)
+            ),
+            "a tie counts half; here it counts nothing": lambda n, f: share(n, f, tie=0.0),
+            "a tie counts half; here it counts whole": lambda n, f: share(n, f, tie=1.0),
+            "a share of the pairs: divide by their number": (
+                lambda n, f: share(n, f) * len(n) * len(f)
+            ),
+            "the share of foreign scores above the normal mean: compare with every normal one": (
+                lambda n, f: np.mean(f > n.mean())
+            ),
+            "from 0 to 1: this runs from -1 to 1": lambda n, f: 2 * share(n, f) - 1,
+        },
+    )
+
+
+def check_importance_weights(attempt: Function) -> str:
+    """Check ``importance_weights(x, logits, visible)``: (D,), (K, D), (D,) to weights (K,)."""
+    rng = np.random.default_rng(0)
+    x, visible = (rng.random(8) < 0.5).astype(float), np.arange(8) < 5
+    mild = rng.normal(size=(4, 8))
+    wild = mild - 4000 * np.where(x > 0, 1, -1)  # every coin is against every pixel
+
+    def log_weights(x, logits, visible, reduce=np.sum):
+        nats = x * logits - np.logaddexp(0, logits)
+        return reduce(nats[:, visible], axis=1)
+
+    def weights(*arguments, sign=1.0, **changes):
+        log_w = sign * log_weights(*arguments, **changes)
+        return np.exp(log_w - logsumexp(log_w))
+
+    def naive(x, logits, visible):
+        unnormalised = np.exp(log_weights(x, logits, visible))
+        return unnormalised / unnormalised.sum()
+
+    return check(
+        attempt,
+        weights,
+        [(x, mild, visible), (x, wild, visible)],
+        {
+            "only the visible pixels are known": lambda x, o, v: weights(x, o, np.full_like(v, 1)),
+            "the visible pixels, not the hidden ones": lambda x, o, v: weights(x, o, ~v),
+            "exp(-1000) is 0, and 0 / 0 is nan: scipy.special.softmax takes the largest out": naive,
+            "the sum over pixels; their mean makes all candidates alike": (
+                lambda *args: weights(*args, reduce=np.mean)
+            ),
+            "they must add up to one: divide by their sum": (
+                lambda *args: np.exp(log_weights(*args))
+            ),
+            "these are logarithms of weights: exponentiate them": (
+                lambda *args: log_weights(*args) - logsumexp(log_weights(*args))
+            ),
+            "the sign: the more probable candidate weighs more": (
+                lambda *args: weights(*args, sign=-1.0)
+            ),
+        },
+    )
+
+
+def check_covered_share(attempt: Function) -> str:
+    """Check ``covered_share(points, centres, k)``: (n, d) and (n, d) to a share of the points."""
+    rng = np.random.default_rng(0)
+    points, centres = rng.normal(size=(40, 2)), 0.3 + 0.7 * rng.normal(size=(40, 2))
+
+    def distances(a, b):
+        return np.linalg.norm(a[:, np.newaxis] - b, axis=2)
+
+    def inside(points, centres, k, own=1):
+        radii = np.sort(distances(centres, centres), axis=1)[:, k - 1 + own]
+        return distances(points, centres) <= radii
+
+    def nearest(points, centres, k):
+        closest = distances(points, centres).argmin(axis=1)
+        return np.mean(inside(points, centres, k)[np.arange(len(points)), closest])
+
+    return check(
+        attempt,
+        lambda *args: np.mean(inside(*args).any(axis=1)),
+        [(points, centres, 3), (points, centres, 5)],
+        {
+            "each centre is its own nearest neighbour: leave it out": (
+                lambda *args: np.mean(inside(*args, own=0).any(axis=1))
+            ),
+            "the balls stand around the centres, and the points are counted": (
+                lambda p, c, k: np.mean(inside(c, p, k).any(axis=1))
+            ),
+            "one ball is enough for a point: any over the centres, then the mean": (
+                lambda *args: np.mean(inside(*args))
+            ),
+            "a ball further away may be larger: ask all of them, not the nearest alone": nearest,
+            "how many of the points, as a share of them": (
+                lambda *args: np.sum(inside(*args).any(axis=1))
+            ),
+        },
+    )
+
+
+def check_code_length(attempt: Function) -> str:
+    """Check ``code_length(symbols)``: bits a picture, from integers (pictures, coefficients)."""
+    rng = np.random.default_rng(0)
+    symbols = np.round(rng.normal(size=(50, 3)) * [0.4, 1.0, 3.0]).astype(int)
+
+    def entropies(symbols, log=np.log2):
+        shares = [np.unique(c, return_counts=True)[1] / len(c) for c in symbols.T]
+        return np.array([-np.sum(p * log(p)) for p in shares])
+
+    def pooled(symbols):
+        return entropies(symbols.reshape(-1, 1))[0] * symbols.shape[1]
+
+    return check(
+        attempt,
+        lambda symbols: entropies(symbols).sum(),
+        [(symbols,), (symbols[:, :2],)],
+        {
+            "bits: the logarithm to base 2": lambda s: entropies(s, np.log).sum(),
+            "a picture needs all its coefficients: add them up": lambda s: entropies(s).mean(),
+            "each coefficient has its own table of counts; here all share one": pooled,
+            "frequent values get shorter words: not log2 of how many different ones there are": (
+                lambda s: sum(np.log2(len(np.unique(c))) for c in s.T)
+            ),
+            "the sign: a length is positive": lambda s: -entropies(s).sum(),
+            "bits a picture, not for all pictures": lambda s: entropies(s).sum() * len(s),
+            "one number: add up the coefficients": entropies,
+        },
+    )
+
+
+def check_directions(attempt: Function) -> str:
+    """Check ``directions(codes, attributes)``: (n, d) and (n, k) to slopes (k, d)."""
+    rng = np.random.default_rng(0)
+    attributes = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 3)) + 2  # correlated, off centre
+    codes = attributes @ rng.normal(size=(3, 4)) + rng.normal(size=(60, 4)) - 1
+
+    def slopes(codes, attributes, centre=True):
+        moved = [a - a.mean(axis=0) if centre else a for a in (attributes, codes)]
+        return np.linalg.lstsq(*moved)[0]
+
+    def one_by_one(codes, attributes):
+        centred = attributes - attributes.mean(axis=0)
+        return centred.T @ codes / np.sum(centred**2, axis=0)[:, np.newaxis]
+
+    return check(
+        attempt,
+        slopes,
+        [(codes, attributes)],
+        {
+            "an intercept is missing: take the means out of codes and attributes first": (
+                lambda z, a: slopes(z, a, centre=False)
+            ),
+            "one attribute at a time drags the correlated ones along: one regression for all": (
+                one_by_one
+            ),
+            "the codes are explained by the attributes, not the attributes by the codes": (
+                lambda z, a: slopes(a, z).T
+            ),
+            "one row an attribute: the shape should be (k, d)": lambda z, a: slopes(z, a).T,
+            "a covariance is no slope yet": lambda z, a: (
+                (a - a.mean(axis=0)).T @ (z - z.mean(axis=0)) / len(z)
             ),
         },
     )

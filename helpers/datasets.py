@@ -1,20 +1,34 @@
 """Load the course's data sets: a local file, else the public download, else an offline stand-in."""
 
+import hashlib
+import io
 import os
+import re
 import socket
+import tempfile
+import warnings
 import zipfile
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import keras
 import numpy as np
+from PIL import Image, ImageOps
 
-from helpers import runtime
+from helpers import drawn_cats, runtime
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 DOWNLOAD_TIMEOUT = 20.0  # seconds without an answer
+
+CATS_URL = "https://www.kaggle.com/api/v1/datasets/download/borhanitrash/cat-dataset"
+CATS_PLACES = ("cats", "cats.zip", "cat-dataset.zip", "archive.zip")  # the first that is there
+CATS_SHAPE = (64, 64, 3)
+FEWEST_DOWNLOADED = 20_000  # readable pictures; there is no published hash to check
+LARGEST_FILE = 20_000_000  # bytes of one picture
 
 
 @dataclass(frozen=True)
@@ -23,17 +37,22 @@ class Dataset:
 
     Attributes:
         x_train, x_test: float32 in [0, 1], shape (images, height, width, channels).
-        y_train, y_test: int64 labels, shape (images,).
         name: what the pictures are, for titles: ``"MNIST"``.
         source: where they came from, so that nobody mistakes a stand-in for the real thing.
+        y_train, y_test: int64 labels, shape (images,), where there are any.
+        factors_train, factors_test: float32 (images, factors), what drawn pictures were drawn from.
+        factor_names: one a column of the factors.
     """
 
     x_train: np.ndarray
-    y_train: np.ndarray
     x_test: np.ndarray
-    y_test: np.ndarray
     name: str
     source: str
+    y_train: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    factors_train: np.ndarray | None = None
+    factors_test: np.ndarray | None = None
+    factor_names: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -73,8 +92,8 @@ def load_mnist() -> Dataset:
         return digits_stand_in()
 
 
-def find_file(name: str) -> Path | None:
-    """Return the path of ``name`` in ``VAE_COURSE_DATA`` or ``data/``, or None."""
+def find_file(*names: str) -> Path | None:
+    """Return the first of the named files or folders in ``VAE_COURSE_DATA``, then ``data/``."""
     folders = [runtime.ROOT / "data"]
     if named := os.environ.get("VAE_COURSE_DATA"):
         if not Path(named).is_dir():
@@ -83,7 +102,8 @@ def find_file(name: str) -> Path | None:
                 "create it, correct it, or unset it"
             )
         folders.insert(0, Path(named))
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+    paths = (folder / name for folder in folders for name in names)
+    return next((path for path in paths if path.exists()), None)
 
 
 @contextmanager
@@ -138,18 +158,26 @@ def read_mnist(path: Path, source: str) -> Dataset:
                 f"{found.shape}: delete the file, and it is downloaded again"
             )
     return Dataset(
-        x_train=to_unit_range(arrays["x_train"]),
+        x_train=to_unit_range(arrays["x_train"][..., np.newaxis]),
         y_train=arrays["y_train"].astype(np.int64),
-        x_test=to_unit_range(arrays["x_test"]),
+        x_test=to_unit_range(arrays["x_test"][..., np.newaxis]),
         y_test=arrays["y_test"].astype(np.int64),
         name="MNIST",
         source=source,
     )
 
 
-def to_unit_range(images: np.ndarray) -> np.ndarray:
-    """Return uint8 pictures (n, height, width) as float32 in [0, 1] of (n, height, width, 1)."""
-    return images[..., np.newaxis].astype(np.float32) / 255
+def to_unit_range(pictures: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
+    """Return uint8 pictures (n, ...) as float32 in [0, 1]; only the ``chosen`` ones, in that order.
+
+    Converts in batches, so that no second float copy comes to be.
+    """
+    chosen = np.arange(len(pictures)) if chosen is None else chosen
+    converted = np.empty((len(chosen), *pictures.shape[1:]), np.float32)
+    for first in range(0, len(chosen), 100):
+        batch = slice(first, first + 100)
+        np.divide(pictures[chosen[batch]], 255, out=converted[batch], dtype=np.float32)
+    return converted
 
 
 def digits_stand_in(copies_train: int = 7, copies_test: int = 4, seed: int = 0) -> Dataset:
@@ -195,3 +223,237 @@ def varied_digits(images: np.ndarray, copies: int, rng: np.random.Generator) -> 
         )
         target[..., 0] = np.clip(picture, 0, 1)
     return enlarged
+
+
+def load_cats(limit: int | None = None) -> Dataset:
+    """Return photographs of cats, 64 x 64 x 3: nine in ten to train with, one in ten held out.
+
+    Looks in the folder that ``VAE_COURSE_DATA`` names, then in ``data/``, for a folder ``cats`` of
+    PNG or JPEG files, or a zip of them: ``cats.zip``, ``cat-dataset.zip`` or ``archive.zip``. Then
+    downloads ``cats.zip`` to ``data/``; then, with a message, falls back on drawn cats. What was
+    decoded is kept in ``data/`` and read from there as long as its source stays the same.
+
+    Args:
+        limit: take at most so many pictures in all. Fewer are always a part of more: a picture is
+            held out, or not, whatever the limit.
+
+    Raises:
+        ValueError: ``VAE_COURSE_DATA`` is no folder, what was found there holds no readable
+            pictures, or the limit is below 2.
+
+    Source: kaggle.com/datasets/borhanitrash/cat-dataset, compiled by F. Ferlito.
+    """
+    if limit is not None and limit < 2:
+        raise ValueError(f"limit must be at least 2 pictures, or None for all, and is {limit}")
+    path = find_file(*CATS_PLACES)
+    if path is not None:
+        kind = "folder" if path.is_dir() else "file"
+        return split_cats(read_cats(path), limit, source=f"the local {kind} {path.name}")
+    try:
+        pictures = download_cats()
+    except Exception as error:  # get_file raises a bare Exception on any failed download
+        print(
+            f"Photographs of cats are not at hand: no cats.zip in data/, and the download failed "
+            f"({error}).\n"
+            "Going on with drawn cats; figures will differ.\n"
+            f"For the photographs, save {CATS_URL} as data/cats.zip and run again."
+        )
+        return drawn_cats_stand_in(min(limit or 10_000, 10_000))
+    return split_cats(pictures, limit, source="the public download")
+
+
+def split_cats(pictures: np.ndarray, limit: int | None, source: str) -> Dataset:
+    """Hold out one in ten of uint8 pictures (n, 64, 64, 3); the same ones everywhere."""
+    order = np.random.default_rng(0).permutation(len(pictures))
+    test, train = np.split(order, [max(1, len(order) // 10)])
+    if limit is not None:
+        held_out = max(1, limit // 10)
+        train, test = train[: limit - held_out], test[:held_out]
+    return Dataset(
+        x_train=to_unit_range(pictures, train),
+        x_test=to_unit_range(pictures, test),
+        name="cats",
+        source=source,
+    )
+
+
+def drawn_cats_stand_in(count: int = 10_000, seed: int = 0) -> Dataset:
+    """Return ``count`` cats drawn from known factors, 64 x 64 x 3; one in ten is held out.
+
+    Raises:
+        ValueError: the count is below 2.
+    """
+    if count < 2:
+        raise ValueError(f"count must be at least 2, and is {count}")
+    factors = drawn_cats.random_factors(count, seed)
+    pictures = drawn_cats.draw(factors)
+    train = count - max(1, count // 10)
+    return Dataset(
+        x_train=pictures[:train],
+        x_test=pictures[train:],
+        name="drawn cats",
+        source="the course's stand-in (drawn from known factors)",
+        factors_train=factors[:train],
+        factors_test=factors[train:],
+        factor_names=tuple(drawn_cats.FACTORS),
+    )
+
+
+def download_cats() -> np.ndarray:
+    """Download ``data/cats.zip`` and return its pictures, uint8 (n, 64, 64, 3).
+
+    Raises:
+        ValueError: what came holds too few readable pictures; it is deleted.
+    """
+    with socket_timeout(DOWNLOAD_TIMEOUT):
+        path = Path(
+            keras.utils.get_file("cats.zip", CATS_URL, cache_dir=runtime.ROOT, cache_subdir="data")
+        )
+    try:
+        return read_cats(path, fewest=FEWEST_DOWNLOADED)
+    except ValueError as error:
+        path.unlink()
+        raise ValueError(f"what came was deleted, because {error}") from error
+
+
+def read_cats(source: Path, fewest: int = 2) -> np.ndarray:
+    """Return the pictures of a folder or zip, uint8 (n, 64, 64, 3), decoded once and then kept.
+
+    Raises:
+        ValueError: fewer than ``fewest`` pictures can be read.
+    """
+    cache = runtime.ROOT / "data" / f"cats-cache-{fingerprint(source)}.npy"
+    kept = read_cache(cache)
+    if kept is not None and len(kept) >= fewest:
+        return kept
+    pictures = decode_cats(source, fewest)
+    write_cache(cache, pictures)
+    kept = read_cache(cache)  # from the file, so that the decoded ones need no memory any more
+    return pictures if kept is None else kept
+
+
+def fingerprint(source: Path) -> str:
+    """Return 16 hexadecimal digits that change when the folder or zip does."""
+    with opened(source) as (names, _):
+        files = [source / name for name in names] if source.is_dir() else [source]
+    states = [(state.st_size, state.st_mtime_ns) for state in map(os.stat, files)]
+    content = repr((CATS_SHAPE, str(source.resolve()), names, states))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def read_cache(path: Path) -> np.ndarray | None:
+    """Return decoded pictures, mapped from the file rather than read; None if it is of no use."""
+    try:
+        pictures = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    usable = pictures.dtype == np.uint8 and pictures.shape[1:] == CATS_SHAPE
+    return pictures if usable else None
+
+
+def write_cache(path: Path, pictures: np.ndarray) -> None:
+    """Keep decoded pictures at ``path``, whole or not at all, in the place of older ones."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix="cats-", suffix=".unfinished")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, pictures)
+            os.replace(unfinished, path)
+        except BaseException:
+            os.unlink(unfinished)
+            raise
+    except OSError as error:
+        print(f"The decoded cats can't be kept in data/ ({error}); going on without.")
+        return
+    for older in path.parent.glob("cats-cache-*.npy"):
+        if older != path:
+            with suppress(OSError):  # in use, on Windows
+                older.unlink()
+
+
+def decode_cats(source: Path, fewest: int) -> np.ndarray:
+    """Return the readable pictures of a folder or zip, in natural order, uint8 (n, 64, 64, 3).
+
+    Raises:
+        ValueError: they are fewer than ``fewest``.
+    """
+    unreadable = []
+    with opened(source) as (names, open_file), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        print(f"Reading {len(names):,} pictures from {source.name}, which takes a moment once.")
+        pictures = np.empty((len(names), *CATS_SHAPE), np.uint8)
+        for index, name in enumerate(names):
+            try:
+                with open_file(name) as file:
+                    pictures[index - len(unreadable)] = read_picture(file)
+            except Exception as error:  # Pillow and zipfile raise many kinds on damaged files
+                unreadable.append(f"{name} ({error})")
+    count = len(names) - len(unreadable)
+    left_out = f"{len(unreadable):,} can't be read: {', '.join(unreadable[:3])}"
+    if count < fewest:
+        raise ValueError(
+            f"{source} must hold at least {fewest:,} readable PNG or JPEG pictures, and holds "
+            f"{count:,}{f' ({left_out})' if unreadable else ''}: put Kaggle's zip in its place, or "
+            "nothing, and the zip is downloaded"
+        )
+    if unreadable:
+        print(f"Pictures left out of {source.name}: {left_out}")
+    return pictures[:count]
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]:
+    """Yield the names of a folder's or zip's pictures in natural order, and what opens one.
+
+    Raises:
+        ValueError: the file is no zip.
+    """
+    if source.is_dir():
+        files = (path for path in source.rglob("*") if path.is_file())
+        names = in_natural_order(path.relative_to(source).as_posix() for path in files)
+        yield names, lambda name: (source / name).open("rb")
+        return
+    try:
+        archive = zipfile.ZipFile(source)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{source} is not a readable zip of pictures ({error}): put Kaggle's zip in its place, "
+            "or nothing, and the zip is downloaded"
+        ) from error
+    with archive:
+        yield in_natural_order(archive.namelist()), archive.open
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Return the names of PNG and JPEG files with cat_2 before cat_10, without hidden files."""
+    pictures = [
+        name
+        for name in names
+        if name.lower().endswith((".png", ".jpg", ".jpeg"))
+        and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    ]
+    padded = {name: re.sub(r"[0-9]+", lambda n: n[0].zfill(12), name).lower() for name in pictures}
+    return sorted(pictures, key=lambda name: (padded[name], name))
+
+
+def read_picture(file: IO[bytes]) -> np.ndarray:
+    """Return a picture as uint8 (64, 64, 3): upright, its centre square, on white if transparent.
+
+    Raises:
+        ValueError: the file is too large; Pillow raises other kinds on damaged ones.
+    """
+    content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"larger than {LARGEST_FILE / 1e6:g} MB")
+    image = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I"):  # 16 bits of grey, which convert() would clip
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    image = image.convert("RGB")
+    if image.size != CATS_SHAPE[:2]:
+        image = ImageOps.fit(image, CATS_SHAPE[:2], Image.Resampling.LANCZOS)
+    return np.asarray(image)

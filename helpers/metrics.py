@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import scipy.stats
 import tensorflow as tf
 from keras import ops
+from scipy.spatial.distance import cdist
+from sklearn.metrics import mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 
 from helpers.likelihoods import Bernoulli
-from helpers.models import VAE
+from helpers.models import VAE, in_batches
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
 
     Source: Kingma and Welling (2013), equation 3.
     """
+    if not vae.compiled:
+        vae.compile()  # a model with loaded weights may never have been trained here
     results = vae.evaluate(x, batch_size=1000, verbose=0, return_dict=True)
     return Bound(results["rate"], results["distortion"])
 
@@ -86,7 +92,16 @@ def binarised(x: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def rate_per_latent(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """Return the mean KL of each latent, in nats, shape (d,); they sum to the rate."""
+    """Return the mean KL of each latent, in nats, shape (d,); they sum to the rate.
+
+    Raises:
+        ValueError: the prior's latents depend on each other, so that the KL is no such sum.
+    """
+    if not vae.prior.factorised:
+        raise ValueError(
+            f"the KL to the prior {vae.prior.name!r} belongs to whole codes, not to single "
+            "latents: ask elbo(vae, x).rate for it"
+        )
     parameters = [ops.convert_to_tensor(p) for p in vae.posterior_arrays(x)]
     z = vae.prior.sample(parameters, seed=0)
     return ops.convert_to_numpy(ops.mean(vae.prior.kl_divergence(parameters, z), axis=0))
@@ -95,9 +110,75 @@ def rate_per_latent(vae: VAE, x: np.ndarray) -> np.ndarray:
 def active_units(vae: VAE, x: np.ndarray, threshold: float = 0.01) -> int:
     """Return the number of latents whose posterior mean has a variance over ``x`` above threshold.
 
+    The variance is in units of the prior's, so that priors of all widths compare.
+
     Source: Burda, Grosse and Salakhutdinov (2015), section 5.2.
     """
-    return int(np.sum(np.var(vae.encode(x), axis=0) > threshold))
+    variance = np.var(vae.encode(x), axis=0) / vae.prior.prior_variance(vae.latent_size)
+    return int(np.sum(variance > threshold))
+
+
+def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
+    """Return the mean bits a pixel and channel that the ELBO promises for 8-bit pictures.
+
+    Uniform noise fills the steps between the 256 values, so that the density of the noisy pictures
+    bounds the probability of the 8-bit ones; it needs a Gaussian likelihood, and pictures
+    (n, height, width, channels) whose pixels are multiples of 1/255.
+
+    Source: Theis, van den Oord and Bethge (2016), "A note on the evaluation of generative models",
+    section 3.1.
+
+    Raises:
+        ValueError: the likelihood is Bernoulli, which has no density of grey values.
+    """
+    if isinstance(vae.likelihood, Bernoulli):
+        raise ValueError(
+            "bits per dimension need a density of pixel values, and the likelihood is Bernoulli: "
+            "build the model with likelihood='gaussian'"
+        )
+    noise = np.random.default_rng(seed).random(x.shape, np.float32)
+    nats = -elbo(vae, (255 * x + noise) / 256).elbo / math.prod(x.shape[1:])
+    return nats / math.log(2) + 8  # a step is 1/256 wide
+
+
+def excess_kurtosis(codes: np.ndarray) -> float:
+    """Return the mean over latents of the excess kurtosis of codes (n, d): 0 if normal."""
+    return float(scipy.stats.kurtosis(codes, axis=0).mean())
+
+
+def hoyer_sparsity(codes: np.ndarray) -> float:
+    """Return the mean sparsity of codes (n, d): 1 with one latent at work, 0 if all are equal.
+
+    (sqrt d - |z|_1 / |z|_2) / (sqrt d - 1). Source: Hoyer (2004), "Non-negative matrix
+    factorization with sparseness constraints", section 3.1; d must be at least 2.
+    """
+    size = math.sqrt(codes.shape[1])
+    norms = np.linalg.norm(codes, ord=1, axis=1) / np.linalg.norm(codes, axis=1)
+    return float(np.mean((size - norms) / (size - 1)))
+
+
+def information(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> np.ndarray:
+    """Return how much of each factor each latent tells, (factors, latents), from 0 to 1.
+
+    The mutual information of a latent and a factor, both cut into ``bins`` of equal counts, as a
+    share of the factor's entropy. Codes are (n, d), factors (n, factors).
+    """
+    ranks = [np.argsort(np.argsort(a, axis=0), axis=0) * bins // len(a) for a in (codes, factors)]
+    shares = [
+        [mutual_info_score(factor, latent) / math.log(bins) for latent in ranks[0].T]
+        for factor in ranks[1].T
+    ]
+    return np.array(shares)
+
+
+def mutual_information_gap(shares: np.ndarray) -> float:
+    """Return the MIG of ``information``'s (factors, latents): 1 if each factor has its own latent.
+
+    The lead of the best latent over the second best, mean over factors. Source: Chen, Li, Grosse
+    and Duvenaud (2018), "Isolating sources of disentanglement in VAEs", section 4.1.
+    """
+    second, best = np.sort(shares, axis=1)[:, -2:].T
+    return float(np.mean(best - second))
 
 
 def mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -135,3 +216,108 @@ def recognisable_share(
     flat = [array.reshape(len(array), -1) for array in (x_train[:10_000], pictures)]
     classifier = KNeighborsClassifier(neighbours).fit(flat[0], y_train[:10_000])
     return float(np.mean(classifier.predict_proba(flat[1]).max(axis=1) == 1))
+
+
+class TrackQuality(keras.callbacks.Callback):
+    """Add MSE, PSNR and SSIM of the model's reconstructions to every round's figures.
+
+    Args:
+        x: training pictures (n, height, width, channels).
+        held_out: held-out pictures, whose figures get the prefix ``val_``.
+    """
+
+    def __init__(self, x: np.ndarray, held_out: np.ndarray):
+        super().__init__()
+        self.pictures = {"": x, "val_": held_out}
+
+    def on_epoch_end(self, epoch, logs=None):
+        for prefix, x in self.pictures.items():
+            figures = quality(x, self.model.reconstruct(x))
+            logs.update({prefix + name: value for name, value in figures.items()})
+
+
+def overlap(codes: np.ndarray, others: np.ndarray, seed: int = 0) -> float:
+    """Return an upper bound on the probability that two distributions share, from codes (n, d).
+
+    The integral of the smaller of the two densities is twice the error of the best judge of where a
+    code comes from. The judge here is a small network, asked about a quarter of the codes that it
+    was not trained on; a better one would find less in common. 1: it can't tell them apart.
+
+    Raises:
+        ValueError: the two sets are not of the same shape.
+    """
+    if codes.shape != others.shape:
+        raise ValueError(
+            f"both sets must have the same shape (n, d), and have {codes.shape} and {others.shape}"
+        )
+    both = np.concatenate([codes, others])
+    origin = np.repeat([0, 1], len(codes))
+    order = np.random.default_rng(seed).permutation(len(both))
+    fit, ask = np.split(order, [len(both) * 3 // 4])
+    judge = MLPClassifier((200, 200), early_stopping=True, n_iter_no_change=5, random_state=seed)
+    error = 1 - judge.fit(both[fit], origin[fit]).score(both[ask], origin[ask])
+    return min(1.0, 2 * error)
+
+
+def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return each picture's rate and distortion in nats, two arrays (n,), one sample of z each.
+
+    Their sum is the negative ELBO of each of the pictures (n, height, width, channels).
+    """
+    parameters = [ops.convert_to_tensor(p) for p in vae.posterior_arrays(x)]
+    z = vae.prior.sample(parameters, seed)
+    rate = ops.sum(vae.prior.kl_divergence(parameters, z), axis=-1)
+    outputs = in_batches(vae.decoder, z)
+    distortion = vae.likelihood.negative_log_likelihood(ops.convert_to_tensor(x), outputs)
+    return ops.convert_to_numpy(rate), ops.convert_to_numpy(distortion)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure from a sample, and the bounds of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def auc(normal: np.ndarray, foreign: np.ndarray, resamples: int = 500, seed: int = 0) -> Estimate:
+    """Return the area under the ROC curve of scores (n,) and (m,), with a bootstrap interval.
+
+    The area is the probability that a foreign picture scores above a normal one, ties half; both
+    sets are resampled. Source: Efron and Tibshirani (1993), "An introduction to the bootstrap".
+
+    Raises:
+        ValueError: one of the two is empty, or a score is not a number.
+    """
+    if not (len(normal) and len(foreign)) or np.isnan([*normal, *foreign]).any():
+        raise ValueError(
+            f"both sets need scores that are numbers, and have {len(normal)} and {len(foreign)}, "
+            f"{np.isnan([*normal, *foreign]).sum()} of them nan: leave those pictures out"
+        )
+    against = foreign[:, np.newaxis]
+    wins = np.float32(against > normal) + 0.5 * np.float32(against == normal)
+    rng = np.random.default_rng(seed)
+    weights = [
+        rng.multinomial(count, np.full(count, 1 / count), resamples).astype(np.float32) / count
+        for count in wins.shape
+    ]
+    areas = np.sum((weights[0] @ wins) * weights[1], axis=1)
+    return Estimate(float(wins.mean()), *map(float, np.quantile(areas, [0.025, 0.975])))
+
+
+def covered_share(points: np.ndarray, centres: np.ndarray, neighbours: int = 3) -> float:
+    """Return the share of points (n, d) that lie in the ball of at least one centre (m, d).
+
+    The ball of a centre reaches to its ``neighbours``-th nearest other centre. With features of
+    real and invented pictures, the share of invented ones in balls of real ones is the precision,
+    and the share of real ones in balls of invented ones the recall. Compare sets of equal size.
+
+    Source: Kynkäänniemi, Karras, Laine, Lehtinen and Aila (2019), "Improved precision and recall
+    metric for assessing generative models", section 2.
+    """
+    radii = np.sort(cdist(centres, centres), axis=1)[:, neighbours]  # place 0 is itself
+    return float(np.mean((cdist(points, centres) <= radii).any(axis=1)))

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.distributions import Family, get_family
+from helpers.distributions import Family, Normal, get_family
 from helpers.layers import KLDivergence, Sampling
 from helpers.likelihoods import Likelihood, get_likelihood
 
@@ -41,10 +41,14 @@ def dense_decoder(
     latent_size: int,
     hidden: Sequence[int] = (512, 512, 512),
     activation: str = "silu",
+    prior: str | Family = "normal",
 ) -> keras.Model:
-    """Return a model from codes (batch, latent_size) to unbounded pixels, (batch, *image_shape)."""
+    """Return a model from codes (batch, latent_size) to unbounded pixels, (batch, *image_shape).
+
+    ``prior`` is the family of the codes: see ``standardised``.
+    """
     codes = keras.Input((latent_size,), name="z")
-    features = codes
+    features = standardised(codes, prior)
     for index, units in enumerate(hidden, start=1):
         features = layers.Dense(
             units, activation, kernel_initializer="he_normal", name=f"hidden_{index}"
@@ -58,15 +62,20 @@ def conv_encoder(
     latent_size: int,
     outputs: Sequence[str] = ("code",),
     filters: Sequence[int] = (32, 64, 128),
+    squeeze: int = 48,
     activation: str = "silu",
 ) -> keras.Model:
-    """Return a convolutional model like ``dense_encoder``; each stage halves height and width."""
+    """Return a convolutional model like ``dense_encoder``; each stage halves height and width.
+
+    A 1 x 1 convolution to ``squeeze`` channels comes before the heads, which hold most weights.
+    """
     pictures = keras.Input(image_shape, name="x")
     features = pictures
     for index, count in enumerate(filters, start=1):
         features = layers.Conv2D(
             count, 4, strides=2, padding="same", activation=activation, name=f"down_{index}"
         )(features)
+    features = layers.Conv2D(squeeze, 1, activation=activation, name="squeeze")(features)
     features = layers.Flatten(name="flatten")(features)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
 
@@ -75,18 +84,23 @@ def conv_decoder(
     image_shape: Shape,
     latent_size: int,
     filters: Sequence[int] = (128, 64, 32),
+    squeeze: int = 48,
     activation: str = "silu",
+    prior: str | Family = "normal",
 ) -> keras.Model:
     """Return a convolutional model like ``dense_decoder``; each stage doubles height and width.
 
-    Works for any picture size: it decodes to the next multiple of 2 ** len(filters) and crops.
+    Works for any picture size: it decodes to the next multiple of 2 ** len(filters) and crops. The
+    first layer makes ``squeeze`` channels, which a 1 x 1 convolution widens to ``filters[0]``.
     """
     height, width, channels = image_shape
     stride = 2 ** len(filters)
     rows, columns = math.ceil(height / stride), math.ceil(width / stride)
     codes = keras.Input((latent_size,), name="z")
-    features = layers.Dense(rows * columns * filters[0], activation, name="seed")(codes)
-    features = layers.Reshape((rows, columns, filters[0]), name="seed_map")(features)
+    features = standardised(codes, prior)
+    features = layers.Dense(rows * columns * squeeze, activation, name="seed")(features)
+    features = layers.Reshape((rows, columns, squeeze), name="seed_map")(features)
+    features = layers.Conv2D(filters[0], 1, activation=activation, name="widen")(features)
     for index, count in enumerate([*filters[1:], channels], start=1):
         features = layers.Conv2DTranspose(
             count,
@@ -98,6 +112,19 @@ def conv_decoder(
         )(features)
     excess = ((0, rows * stride - height), (0, columns * stride - width))
     return keras.Model(codes, layers.Cropping2D(excess, name="output")(features), name="decoder")
+
+
+def standardised(codes, prior: str | Family):
+    """Return codes (batch, d) less their prior's mean, in units of its standard deviation.
+
+    A network learns fast from inputs of mean 0 and variance 1. Codes under a normal or a learned
+    prior pass through as they are.
+    """
+    family = get_family(prior)
+    if isinstance(family, Normal):
+        return codes
+    scale = float(np.sqrt(family.prior_variance(codes.shape[-1]).mean()))
+    return layers.Rescaling(1 / scale, -family.prior_mean / scale, name="standardised")(codes)
 
 
 def heads(features, latent_size: int, outputs: Sequence[str]):
@@ -230,6 +257,7 @@ class VAE(EncoderDecoder):
         self.sampling = Sampling(self.prior)
         self.kl_divergence = KLDivergence(self.prior, beta)
         self.check_encoder()
+        self.prior.connect(encoder)
 
     def check_encoder(self) -> None:
         """Raise ValueError unless encoder, family and decoder fit together."""
@@ -266,7 +294,8 @@ class VAE(EncoderDecoder):
     def generate(self, count: int, temperature: float = 1.0, seed: int = 0) -> np.ndarray:
         """Return the mean pictures (count, height, width, channels) of codes from the prior.
 
-        ``temperature`` scales the codes' distance from the prior's mean.
+        ``temperature`` scales the codes' distance from the prior's mean; on the sphere, whose mean
+        is its centre, any other than 1 leaves the sphere and asks for what training never saw.
         """
         z = ops.convert_to_numpy(self.prior.sample_prior((count, self.latent_size), seed))
         return self.decode(self.prior.prior_mean + temperature * (z - self.prior.prior_mean))
@@ -314,7 +343,7 @@ def build_vae(
     family = get_family(prior)
     return VAE(
         encoder(image_shape, latent_size, outputs=family.parameter_names),
-        decoder(image_shape, latent_size),
+        decoder(image_shape, latent_size, prior=family),
         family,
         likelihood,
         beta,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -47,9 +49,27 @@ DIGIT_COLOURS = (
     "#AA4499",
     "#777777",
 )
-FAMILY_COLOURS = {"normal": "#0072B2", "laplace": "#D55E00", "exponential": "#009E73"}
+# As far apart as eleven colours get, with colour-blindness too; kin have kindred hues.
+FAMILY_COLOURS = {
+    "normal": "#0072B2",
+    "mixture": "#66AAFF",
+    "vamp": "#332288",
+    "laplace": "#D55E00",
+    "logistic": "#E6B800",
+    "student_t": "#882255",
+    "exponential": "#009E73",
+    "shifted_exponential": "#8FD175",
+    "weibull": "#000000",
+    "kumaraswamy": "#FF77BB",
+    "power_spherical": "#AA44EE",
+}
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 LINES = (GREY, ORANGE, BLUE, GREEN)
+
+
+def family_colour(name: str) -> str:
+    """Return a latent family's colour; grey for a reader's own."""
+    return FAMILY_COLOURS.get(name, GREY)
 
 
 def set_title(figure: Figure, title: str) -> None:
@@ -123,6 +143,7 @@ def learning_curves(
     title: str,
     log: bool = False,
     skip: int = 0,
+    steps_an_epoch: float | None = None,
 ) -> Figure:
     """Draw figures against steps: training dashed, held out solid.
 
@@ -130,16 +151,18 @@ def learning_curves(
         histories: label to what ``training.train`` returned.
         panels: history key to the label of the y axis, one panel each.
         skip: rounds to leave out at the start, where the figures are off the scale.
+        steps_an_epoch: where given, count in epochs of so many steps.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.6), squeeze=False)
     for ax, (key, y_label) in zip(axes[0], panels.items(), strict=True):
         for (label, history), colour in zip(
             histories.items(), (BLUE, ORANGE, GREEN, GREY), strict=False
         ):
-            steps = history["step"][skip:]
+            steps = history["step"][skip:] / (steps_an_epoch or 1)
             ax.plot(steps, history[key][skip:], "--", color=colour, alpha=0.6)
             ax.plot(steps, history[f"val_{key}"][skip:], "o-", ms=4, color=colour, label=label)
-        ax.set(xlabel="optimiser steps", ylabel=y_label, yscale="log" if log else "linear")
+        x_label = "epochs" if steps_an_epoch else "optimiser steps"
+        ax.set(xlabel=x_label, ylabel=y_label, yscale="log" if log else "linear")
     handles = [
         Line2D([], [], color="k", ls="--", label="training"),
         Line2D([], [], color="k", marker="o", ms=4, label="held out"),
@@ -260,13 +283,15 @@ def walk(
         weights: positions on the way, 0 to 1, shape (n,).
         lines: label to a figure at each position, shape (n,); the labels are those of the rows.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 4.4), height_ratios=(1, 1.2))
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(9, 3.4 + 0.5 * len(rows)), height_ratios=(0.6 + 0.2 * len(rows), 1.2)
+    )
     show_image(above, tile(np.concatenate(list(rows.values())), columns=len(weights)))
     height = next(iter(rows.values())).shape[1] + 1
     above.set_yticks(height * (np.arange(len(rows)) + 0.5), rows)
     above.tick_params(length=0)
     above.set_title(title)
-    for (label, values), colour in zip(lines.items(), (GREY, ORANGE, BLUE), strict=False):
+    for (label, values), colour in zip(lines.items(), LINES, strict=False):
         below.plot(weights, values, "o-", color=colour, label=label)
     below.set(xlabel="share of the last picture", ylabel=y_label)
     half = 0.5 / (len(weights) - 1)
@@ -465,4 +490,83 @@ def chain(
     gap.set_yticks([0, 0.2, 0.4])
     gap.minorticks_off()
     gap.legend(title="reverse variance")
+    return figure
+
+
+# 05 The latent space
+
+
+def posterior_ellipses(
+    ax: Axes, means: np.ndarray, deviations: np.ndarray, labels: np.ndarray
+) -> None:
+    """Draw q(z|x) of some digits as ellipses two standard deviations out, coloured by digit.
+
+    Args:
+        means, deviations: of each latent, (n, 2).
+    """
+    colours = np.asarray(DIGIT_COLOURS)[labels]
+    ellipses = EllipseCollection(
+        *(4 * deviations.T),  # whole widths
+        np.zeros(len(means)),
+        units="xy",
+        offsets=means,
+        offset_transform=ax.transData,
+        facecolors=[(*to_rgb(colour), 0.25) for colour in colours],
+        edgecolors=colours,
+        linewidths=1,
+    )
+    ax.add_collection(ellipses)
+
+
+def thumbnail_map(
+    points: np.ndarray, pictures: np.ndarray, labels: np.ndarray, title: str, cells: int = 36
+) -> Figure:
+    """Draw grey pictures (n, h, w, 1) at their points (n, 2), in the colours of their digits.
+
+    The map is cut into ``cells`` by ``cells`` squares, and each shows the first picture in it.
+    """
+    low, size = points.min(axis=0), np.ptp(points, axis=0).max() * 1.0001 / cells
+    columns, rows = ((points - low) / size).astype(int).T
+    _, first = np.unique(columns * cells + rows, return_index=True)
+    height, width = pictures.shape[1:3]
+    canvas = np.ones(((rows.max() + 1) * height, (columns.max() + 1) * width, 3), np.float32)
+    for index in first:
+        ink = pictures[index] * (1 - np.array(to_rgb(DIGIT_COLOURS[labels[index]])))
+        top, left = (rows.max() - rows[index]) * height, columns[index] * width
+        canvas[top : top + height, left : left + width] = 1 - ink
+    _, ax = plt.subplots(figsize=(9, 9 * canvas.shape[0] / canvas.shape[1] + 0.4))
+    show_image(ax, canvas)
+    ax.set_title(title)
+    return ax.figure
+
+
+def aggregate_posteriors(
+    z: np.ndarray,
+    prior: np.ndarray,
+    aggregates: np.ndarray,
+    captions: Sequence[str],
+    title: str,
+    columns: int = 8,
+) -> Figure:
+    """Draw each latent's aggregate posterior as an area, and the prior as a line over it.
+
+    Args:
+        z, prior: grid and density, (m,).
+        aggregates: densities (d, m), one panel each.
+        captions: what stands over each panel.
+    """
+    rows = -(-len(aggregates) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(9, 1.15 * rows + 0.4), sharex=True, sharey=True, squeeze=False
+    )
+    for ax in axes.flat[len(aggregates) :]:
+        ax.set_axis_off()
+    for ax, density, caption in zip(axes.flat, aggregates, captions, strict=False):
+        ax.fill_between(z, density, color=BLUE, alpha=0.4, lw=0)
+        ax.plot(z, prior, color=ORANGE, lw=1.2)
+        ax.set_title(caption, fontsize=9, fontweight="normal")
+        ax.set(yticks=[], ylim=(0, None), xlim=(z[0], z[-1]))
+        ax.tick_params(labelsize=8)
+        ax.spines["left"].set_visible(False)
+    set_title(figure, title)
     return figure

@@ -28,18 +28,23 @@ def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
 
 
 def endless_batches(
-    x: np.ndarray, targets: np.ndarray | None, batch_size: int, seed: int
+    x: np.ndarray | tuple[np.ndarray, ...],
+    targets: np.ndarray | None,
+    batch_size: int,
+    seed: int,
 ) -> tf.data.Dataset:
     """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every pass.
 
-    Without targets the pictures are their own. The pictures travel as elements of the data set, not
-    as captures of a function, which TensorFlow would never let go.
+    Without targets the pictures are their own; a tuple's arrays, such as pictures and labels, stay
+    beside each other. The arrays travel as elements of the data set, not as captures of a function,
+    which TensorFlow would never let go.
     """
     pictures = tf.data.Dataset.from_tensors((x,) if targets is None else (x, targets)).repeat()
-    order = tf.data.Dataset.range(len(x)).shuffle(len(x), seed=seed).repeat().batch(batch_size)
+    count = len(x[0] if isinstance(x, tuple) else x)
+    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat().batch(batch_size)
 
     def choose(chosen, arrays):
-        batch = [tf.gather(array, chosen) for array in arrays]
+        batch = tf.nest.map_structure(lambda array: tf.gather(array, chosen), arrays)
         return batch[0], batch[-1]
 
     return tf.data.Dataset.zip(order, pictures).map(choose).prefetch(tf.data.AUTOTUNE)
@@ -67,9 +72,91 @@ class Report(keras.callbacks.Callback):
         print(f"step {step:6,}: {', '.join(figures)}, {seconds:.0f} s")
 
 
+class Snapshots(keras.callbacks.Callback):
+    """Keep what a model makes of fixed pictures and codes at chosen steps: the frames of a film.
+
+    Takes no random numbers, so that the training is the same with and without it.
+
+    Args:
+        steps: the steps to keep, 0 being the untrained model; or how many, which spaces them as
+            squares from first to last: densely at the start, where most happens.
+        steps_an_epoch: steps in one pass over the pictures, ``len(x) / batch_size``.
+        codes_of: pictures (n, height, width, channels) whose codes to keep.
+        pictures_of: pictures (n, height, width, channels) whose reconstructions to keep.
+        samples_at: codes (n, d) whose decoded pictures to keep.
+
+    Attributes:
+        step, epoch: of each frame kept, (frames,).
+        codes: (frames, n, d).
+        pictures, samples: (frames, n, height, width, channels).
+
+    Raises:
+        ValueError: fewer than two steps, a step below 0, ``steps_an_epoch`` not above 0, or nothing
+            to keep.
+    """
+
+    def __init__(
+        self,
+        steps: int | Sequence[int] = 60,
+        *,
+        steps_an_epoch: float,
+        codes_of: np.ndarray | None = None,
+        pictures_of: np.ndarray | None = None,
+        samples_at: np.ndarray | None = None,
+    ):
+        super().__init__()
+        given = {"codes": codes_of, "pictures": pictures_of, "samples": samples_at}
+        self.given = {name: array for name, array in given.items() if array is not None}
+        wrong = steps < 2 if np.ndim(steps) == 0 else len(steps) < 2 or min(steps) < 0
+        if wrong:
+            raise ValueError(f"steps must be two or more, from 0 on, and are {steps}")
+        if not steps_an_epoch > 0:
+            raise ValueError(
+                f"steps_an_epoch must be len(x) / batch_size, and is {steps_an_epoch!r}"
+            )
+        if not self.given:
+            raise ValueError("nothing to keep: give codes_of, pictures_of or samples_at")
+        self.steps, self.steps_an_epoch = steps, steps_an_epoch
+        self.step = self.epoch = self.codes = self.pictures = self.samples = None
+
+    def on_train_begin(self, logs=None):
+        due = self.steps
+        if np.ndim(due) == 0:
+            last = self.params["epochs"] * self.params["steps"]
+            due = np.round(last * np.linspace(0, 1, due) ** 2).astype(int)
+        self.due = sorted(set(due))
+        self.kept = {"step": [], **{name: [] for name in self.given}}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.keep_if_due()  # before the first step, whose number is 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.keep_if_due()
+
+    def keep_if_due(self) -> None:
+        """Keep a frame if a chosen step has been reached or, between two calls, passed."""
+        step = int(self.model.optimizer.iterations)
+        if not self.due or step < self.due[0]:
+            return
+        self.due = [later for later in self.due if later > step]
+        self.kept["step"].append(step)
+        views = {
+            "codes": self.model.encode,
+            "pictures": self.model.reconstruct,
+            "samples": self.model.decode,
+        }
+        for name, array in self.given.items():
+            self.kept[name].append(views[name](array))
+
+    def on_train_end(self, logs=None):
+        for name, frames in self.kept.items():
+            setattr(self, name, np.asarray(frames))
+        self.epoch = self.step / self.steps_an_epoch
+
+
 def train(
     model: keras.Model,
-    x: np.ndarray,
+    x: np.ndarray | tuple[np.ndarray, np.ndarray],
     *,
     steps: int,
     targets: np.ndarray | None = None,
@@ -87,7 +174,8 @@ def train(
     Args:
         model: a ``VAE``, which brings its own loss, or any other model from pictures to pictures,
             which is trained on the mean squared error.
-        x: pictures to train on, float32 in [0, 1], (n, height, width, channels).
+        x: pictures to train on, float32 in [0, 1], (n, height, width, channels); for a
+            ``ConditionalVAE`` the tuple (pictures, labels), and so ``held_out``.
         steps: optimiser steps in all, rounded up to a multiple of ``rounds``.
         targets: what to compare the outputs with, where that is not ``x``.
         held_out: pictures to evaluate on after every round, against themselves.
@@ -110,7 +198,7 @@ def train(
     """
     if steps < 1 or rounds < 1:
         raise ValueError(f"steps and rounds must be at least 1, and are {steps} and {rounds}")
-    check_pictures(x, batch_size)
+    check_pictures(x[0] if isinstance(x, tuple) else x, batch_size)
     rounds = min(rounds, steps)
     steps_a_round = math.ceil(steps / rounds)
     batches = endless_batches(x, targets, batch_size, seed)

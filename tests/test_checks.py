@@ -6,8 +6,10 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+import scipy.spatial
 import scipy.special
 import scipy.stats
+from sklearn.linear_model import LinearRegression
 
 from helpers import checks
 
@@ -107,6 +109,123 @@ def log_mean_exp(w):
     return np.logaddexp.reduce(w, axis=1) - np.log(w.shape[1])
 
 
+def laplace_by_quantile(mean, log_scale, u):
+    return mean - np.exp(log_scale) * (np.log1p(-u[0]) - np.log1p(-u[1]))
+
+
+def kl_laplace_by_parts(mean, log_scale):
+    b, distance = np.exp(log_scale), np.abs(mean)
+    cross_entropy = np.log(2) + distance + b * np.exp(-distance / b)
+    return np.sum(cross_entropy - (1 + np.log(2 * b)), axis=1)
+
+
+def gumbel_by_scipy(u, mode, log_scale):
+    q = scipy.stats.gumbel_r(mode, np.exp(log_scale))
+    return np.stack([q.ppf(u), q.logpdf(q.ppf(u))])
+
+
+def log_mixture_by_loop(z, means, log_weights):
+    parts = [
+        w + scipy.stats.norm(mean, 1).logpdf(z).sum(axis=1)
+        for mean, w in zip(means, log_weights, strict=True)
+    ]
+    return np.logaddexp.reduce(parts, axis=0)
+
+
+def log_normals(z, means):
+    return scipy.stats.norm(means, 1).logpdf(z[:, np.newaxis])
+
+
+def bernoulli_entropy(p):
+    return scipy.special.entr(p).sum(axis=(1, 2, 3)) + scipy.special.entr(1 - p).sum(axis=(1, 2, 3))
+
+
+def slerp_by_loop(first, last, weights):
+    lengths = np.linalg.norm(first), np.linalg.norm(last)
+    theta = np.arccos(np.dot(first, last) / (lengths[0] * lengths[1]))
+    parts = [
+        np.sin(theta * (1 - w)) / np.sin(theta) * first + np.sin(theta * w) / np.sin(theta) * last
+        for w in weights
+    ]
+    return np.array(parts)
+
+
+def slerp_at(theta, first, last, weights):
+    w = weights[:, np.newaxis]
+    return (np.sin((1 - w) * theta) * first + np.sin(w * theta) * last) / np.sin(theta)
+
+
+def unit(code):
+    return code / np.linalg.norm(code)
+
+
+def angle(first, last):
+    return np.arccos(unit(first) @ unit(last))
+
+
+def traverse_by_loop(code, latent, values):
+    return np.array([[v if j == latent else c for j, c in enumerate(code)] for v in values])
+
+
+def density_by_loop(z, mean, log_var):
+    bells = [scipy.stats.norm(m, np.exp(v / 2)).pdf(z) for m, v in zip(mean, log_var, strict=True)]
+    return np.mean(bells, axis=0)
+
+
+def bells(z, mean, log_var):
+    """Normal densities, (m, n)."""
+    return scipy.stats.norm(mean, np.exp(log_var / 2)).pdf(z[:, np.newaxis])
+
+
+def auc_by_ranks(normal, foreign):
+    ranks = scipy.stats.rankdata(np.concatenate([normal, foreign]))[len(normal) :]
+    return (ranks.mean() - (len(foreign) + 1) / 2) / len(normal)
+
+
+def visible_nats(x, logits, visible):
+    against = np.where(x > 0, -logits, logits)[:, visible]
+    return -np.logaddexp(0, against).sum(axis=1)
+
+
+def weights_by_softmax(x, logits, visible):
+    o = logits[:, visible]
+    return scipy.special.softmax((x[visible] * o - np.logaddexp(0, o)).sum(axis=1))
+
+
+def covered_by_loop(points, centres, k, own=1):
+    covered = 0
+    for point in points:
+        for centre in centres:
+            radius = sorted(np.linalg.norm(centres - centre, axis=1))[k - 1 + own]
+            if np.linalg.norm(point - centre) <= radius:
+                covered += 1
+                break
+    return covered / len(points)
+
+
+def within(points, centres, k):
+    radii = np.sort(scipy.spatial.distance.cdist(centres, centres))[:, k]
+    return scipy.spatial.distance.cdist(points, centres) <= radii
+
+
+def covered_by_nearest(points, centres, k):
+    nearest = scipy.spatial.distance.cdist(points, centres).argmin(axis=1)
+    return within(points, centres, k)[range(len(points)), nearest].mean()
+
+
+def entropy_by_column(symbols):
+    counts = [np.unique(column, return_counts=True)[1] for column in symbols.T]
+    return np.array([scipy.stats.entropy(count, base=2) for count in counts])
+
+
+def slopes_by_sklearn(codes, attributes, **arguments):
+    return LinearRegression(**arguments).fit(attributes, codes).coef_.T
+
+
+def slopes_one_by_one(codes, attributes):
+    return np.stack([slopes_by_sklearn(codes, a[:, np.newaxis])[0] for a in attributes.T])
+
+
 CORRECT = {
     "posterior": posterior_by_loop,
     "elbo": lambda j, q: np.average(j, axis=1) - np.average(q, axis=1),
@@ -125,6 +244,21 @@ CORRECT = {
     "bernoulli": nll_by_maximum,
     "iwae": log_mean_exp,
     "active_units": lambda z, threshold: (np.var(z, axis=0) > threshold).sum(),
+    "sample_laplace": laplace_by_quantile,
+    "kl_laplace": kl_laplace_by_parts,
+    "gumbel": gumbel_by_scipy,
+    "log_mixture": log_mixture_by_loop,
+    "bits": lambda nats, values: nats / (values * np.log(2)) + 8,
+    "overlap": lambda p, q, dz: np.where(p < q, p, q).sum() * dz,
+    "uncertainty": bernoulli_entropy,
+    "slerp": slerp_by_loop,
+    "traverse": traverse_by_loop,
+    "aggregate_density": density_by_loop,
+    "auc": auc_by_ranks,
+    "importance_weights": weights_by_softmax,
+    "covered_share": covered_by_loop,
+    "code_length": lambda symbols: entropy_by_column(symbols).sum(),
+    "directions": slopes_by_sklearn,
 }
 
 MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it should get
@@ -301,6 +435,256 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ("active_units", lambda z, t: int(((z**2).mean(axis=0) > t).sum()), "constant code"),
     ("active_units", lambda z, t: int((z.var(axis=1) > t).sum()), "over the pictures"),
     ("active_units", lambda z, t: int((z.var(axis=0) < t).sum()), "not below"),
+    (
+        "sample_laplace",
+        lambda m, s, u: m + np.exp(s) * (np.log(u[1]) - np.log(u[0])),
+        "1 - u is as uniform",
+    ),
+    ("sample_laplace", lambda m, s, u: 2 * m - laplace_by_quantile(m, s, u), "sign"),
+    ("sample_laplace", lambda m, s, u: m + s * np.log((1 - u[1]) / (1 - u[0])), "exponentiate"),
+    (
+        "sample_laplace",
+        lambda m, s, u: m + np.exp(s / 2) * np.log((1 - u[1]) / (1 - u[0])),
+        "no factor 1/2",
+    ),
+    ("sample_laplace", lambda m, s, u: m - np.exp(s) * np.log1p(-u).sum(axis=0), "not their sum"),
+    ("sample_laplace", lambda m, s, u: m - np.exp(s) * np.log1p(-u[0]), "subtract the second"),
+    (
+        "sample_laplace",
+        lambda m, s, u: m + np.exp(s) * np.log((1 - u[1, 0, 0]) / (1 - u[0, 0, 0])),
+        "every latent",
+    ),
+    (
+        "kl_laplace",
+        lambda m, s: np.sum(m + np.exp(s - m * np.exp(-s)) - 1 - s, axis=1),
+        "whichever side",
+    ),
+    (
+        "kl_laplace",
+        lambda m, s: (abs(m) + s * np.exp(-abs(m) / s) - 1 - np.log(abs(s))).sum(axis=1),
+        "exponential of the logarithm",
+    ),
+    ("kl_laplace", lambda m, s: kl_laplace_by_parts(m, s) + m.shape[1], "-1 is missing"),
+    ("kl_laplace", lambda m, s: kl_laplace_by_parts(m, s) + 2 * s.sum(axis=1), "sharp posterior"),
+    (
+        "kl_laplace",
+        lambda m, s: (abs(m) + np.exp(-abs(m) * np.exp(-s)) - 1 - s).sum(axis=1),
+        "before the exponential",
+    ),
+    ("kl_laplace", lambda m, s: kl(m, 2 * s), "the normal's"),
+    ("kl_laplace", lambda m, s: kl_laplace_by_parts(m, s) / m.shape[1], "hidden beta"),
+    ("kl_laplace", lambda m, s: kl_laplace_by_parts(m, s).sum(), "last axis only"),
+    (
+        "kl_laplace",
+        lambda m, s: abs(m) + np.exp(s - abs(m) * np.exp(-s)) - 1 - s,
+        "sum over the latents, the last axis",
+    ),
+    (
+        "gumbel",
+        lambda u, m, s: gumbel_by_scipy(u, m, s) + np.stack([0 * s, s]),
+        "logarithm is missing",
+    ),
+    (
+        "gumbel",
+        lambda u, m, s: gumbel_by_scipy(u, m, s) + np.stack([0 * s, 2 * s]),
+        "a wider density",
+    ),
+    (
+        "gumbel",
+        lambda u, m, s: np.stack([m + np.exp(s) * np.log(-np.log(u)), gumbel_by_scipy(u, m, s)[1]]),
+        "two minus signs",
+    ),
+    (
+        "gumbel",
+        lambda u, m, s: np.stack(
+            [gumbel_by_scipy(u, m, s)[0], -np.log(-np.log(u)) - s + 1 / np.log(u)]
+        ),
+        "and ln q(z) with -y",
+    ),
+    (
+        "gumbel",
+        lambda u, m, s: np.stack(
+            [
+                m + np.exp(s) * scipy.special.logit(u),
+                scipy.stats.gumbel_r(0, 1).logpdf(scipy.special.logit(u)) - s,
+            ]
+        ),
+        "logistic",
+    ),
+    (
+        "gumbel",
+        lambda u, m, s: np.stack([m - s * np.log(-np.log(u)), gumbel_by_scipy(u, m, s)[1]]),
+        "exponential of the logarithm",
+    ),
+    ("gumbel", lambda u, m, s: gumbel_by_scipy(u, m, s)[[1, 0]], "z first"),
+    (
+        "gumbel",
+        lambda u, m, s: np.stack(
+            [gumbel_by_scipy(u, m, s)[0], np.exp(gumbel_by_scipy(u, m, s)[1])]
+        ),
+        "logarithm of the density",
+    ),
+    (
+        "log_mixture",
+        lambda z, m, w: np.logaddexp.reduce(log_normals(z, m) + w[:, np.newaxis], axis=1).sum(1),
+        "whole vector",
+    ),
+    (
+        "log_mixture",
+        lambda z, m, w: np.log((np.exp(log_normals(z, m).sum(2)) * np.exp(w)).sum(1)),
+        "scipy.special.logsumexp",
+    ),
+    (
+        "log_mixture",
+        lambda z, m, w: np.logaddexp.reduce(log_normals(z, m).sum(2), axis=1),
+        "weights are missing",
+    ),
+    (
+        "log_mixture",
+        lambda z, m, w: np.logaddexp.reduce(log_normals(z, m).sum(2) + np.exp(w), axis=1),
+        "come as logarithms",
+    ),
+    (
+        "log_mixture",
+        lambda z, m, w: log_normals(z, m).sum(2) @ np.exp(w),
+        "not of their logarithms",
+    ),
+    (
+        "log_mixture",
+        lambda z, m, w: log_mixture_by_loop(z, m, w) + z.shape[1] * np.log(2 * np.pi) / 2,
+        "constant",
+    ),
+    ("log_mixture", lambda z, m, w: (log_normals(z, m).sum(2) + w).max(1), "best component"),
+    ("bits", lambda nats, values: nats / values / np.log(2), "ln 256 a value is missing"),
+    ("bits", lambda nats, values: nats / values / np.log(2) - 8, "sign of ln 256"),
+    ("bits", lambda nats, values: nats / values + np.log(256), "divide by ln 2"),
+    ("bits", lambda nats, values: -nats / values / np.log(2) + 8, "negative log-likelihood"),
+    ("bits", lambda nats, values: nats / np.log(2) + 8, "number of values"),
+    ("bits", lambda nats, values: nats / values / np.log(2) + np.log2(255), "not 255"),
+    ("bits", lambda nats, values: (nats / np.log(2) + 8) / values, "divided among them"),
+    ("overlap", lambda p, q, dz: (p * q).sum() * dz, "not their product"),
+    ("overlap", lambda p, q, dz: np.where(p < q, q, p).sum() * dz, "not the larger"),
+    ("overlap", lambda p, q, dz: np.where(p < q, p, q).sum(), "the sum times dz"),
+    ("overlap", lambda p, q, dz: np.where(p < q, p, q).mean(), "not the mean"),
+    ("overlap", lambda p, q, dz: abs(p - q).sum() * dz / 2, "1 minus it"),
+    ("overlap", lambda p, q, dz: np.where(p < q, p, q) * dz, "one number"),
+    ("uncertainty", lambda p: nll_of_probabilities(p, p), "0 ln 0 is 0"),
+    ("uncertainty", lambda p: scipy.special.entr(p).sum(axis=(1, 2, 3)), "two sides"),
+    ("uncertainty", lambda p: bernoulli_entropy(p) / np.log(2), "not log2"),
+    ("uncertainty", lambda p: -bernoulli_entropy(p), "sign"),
+    ("uncertainty", lambda p: bernoulli_entropy(p) / p[0].size, "784 times"),
+    ("uncertainty", lambda p: bernoulli_entropy(p).sum(), "axes 1, 2 and 3"),
+    (
+        "uncertainty",
+        lambda p: scipy.special.entr(p) + scipy.special.entr(1 - p),
+        "add up the pixels",
+    ),
+    ("uncertainty", lambda p: (p - p**2).sum(axis=(1, 2, 3)), "variance"),
+    (
+        "slerp",
+        lambda a, b, w: a + w[:, np.newaxis] * (b - a),
+        "straight line",
+    ),
+    ("slerp", lambda a, b, w: slerp_at(np.arccos(a @ b), a, b, w), "both lengths"),
+    (
+        "slerp",
+        lambda a, b, w: slerp_at(angle(a, b), a, b, w) * np.sin(angle(a, b)),
+        "sin(theta)",
+    ),
+    ("slerp", lambda a, b, w: slerp_at(np.degrees(angle(a, b)), a, b, w), "radians"),
+    ("slerp", lambda a, b, w: slerp_by_loop(b, a, w), "backwards"),
+    ("slerp", lambda a, b, w: slerp_by_loop(unit(a), unit(b), w), "do not normalise"),
+    ("slerp", lambda a, b, w: slerp_by_loop(a, b, w).T, "one row a code"),
+    ("traverse", lambda c, j, v: traverse_by_loop(c, j, c[j] + v), "not added"),
+    ("traverse", lambda c, j, v: traverse_by_loop(np.zeros(len(c)), j, v), "not from zeros"),
+    (
+        "traverse",
+        lambda c, j, v: traverse_by_loop(c, j, [v[-1]] * len(v)),
+        "the last value",
+    ),
+    ("traverse", lambda c, j, v: np.outer(v, np.ones(len(c))), "only the one latent"),
+    ("traverse", lambda c, j, v: traverse_by_loop(c, j, v).T, "one row a value"),
+    ("aggregate_density", lambda z, m, v: bells(z, m, v).sum(axis=1), "not their sum"),
+    (
+        "aggregate_density",
+        lambda z, m, v: scipy.stats.norm(m.mean(), np.exp(v.mean() / 2)).pdf(z),
+        "not the parameters",
+    ),
+    (
+        "aggregate_density",
+        lambda z, m, v: scipy.stats.gmean(bells(z, m, v), axis=1),
+        "geometric mean",
+    ),
+    (
+        "aggregate_density",
+        lambda z, m, v: density_by_loop(z, m, 2 * v),
+        "not a standard deviation",
+    ),
+    (
+        "aggregate_density",
+        lambda z, m, v: (bells(z, m, v) * np.sqrt(2 * np.pi) * np.exp(v / 2)).mean(axis=1),
+        "integrate to one",
+    ),
+    ("aggregate_density", lambda z, m, v: bells(z, m, v), "average over the pictures"),
+    (
+        "aggregate_density",
+        lambda z, m, v: bells(z, m, v).mean(axis=0),
+        "not over the z",
+    ),
+    ("auc", lambda n, f: 1 - auc_by_ranks(n, f), "other way round"),
+    ("auc", lambda n, f: np.mean([a > b for a in f for b in n]), "counts nothing"),
+    ("auc", lambda n, f: np.mean([a >= b for a in f for b in n]), "counts whole"),
+    ("auc", lambda n, f: auc_by_ranks(n, f) * f.size * n.size, "divide by their number"),
+    ("auc", lambda n, f: np.mean(f > np.mean(n)), "every normal one"),
+    ("auc", lambda n, f: 2 * auc_by_ranks(n, f) - 1, "from 0 to 1"),
+    ("importance_weights", lambda x, o, v: weights_by_softmax(x, o, v | True), "are known"),
+    ("importance_weights", lambda x, o, v: weights_by_softmax(x, o, ~v), "not the hidden ones"),
+    (
+        "importance_weights",
+        lambda *args: np.exp(visible_nats(*args)) / np.exp(visible_nats(*args)).sum(),
+        "scipy.special.softmax",
+    ),
+    (
+        "importance_weights",
+        lambda x, o, v: scipy.special.softmax(visible_nats(x, o, v) / v.sum()),
+        "mean makes all candidates alike",
+    ),
+    ("importance_weights", lambda *args: np.exp(visible_nats(*args)), "add up to one"),
+    (
+        "importance_weights",
+        lambda *args: scipy.special.log_softmax(visible_nats(*args)),
+        "logarithms of weights",
+    ),
+    ("importance_weights", lambda *args: scipy.special.softmax(-visible_nats(*args)), "sign"),
+    ("covered_share", lambda p, c, k: covered_by_loop(p, c, k, own=0), "its own nearest"),
+    ("covered_share", lambda p, c, k: covered_by_loop(c, p, k), "around the centres"),
+    ("covered_share", lambda p, c, k: within(p, c, k).mean(), "one ball is enough"),
+    ("covered_share", covered_by_nearest, "ask all of them"),
+    ("covered_share", lambda p, c, k: len(p) * covered_by_loop(p, c, k), "as a share"),
+    ("code_length", lambda s: entropy_by_column(s).sum() * np.log(2), "base 2"),
+    ("code_length", lambda s: entropy_by_column(s).mean(), "add them up"),
+    (
+        "code_length",
+        lambda s: entropy_by_column(s.reshape(-1, 1)).sum() * s.shape[1],
+        "its own table",
+    ),
+    (
+        "code_length",
+        lambda s: np.log2([len(set(column)) for column in s.T]).sum(),
+        "shorter words",
+    ),
+    ("code_length", lambda s: -entropy_by_column(s).sum(), "sign"),
+    ("code_length", lambda s: len(s) * entropy_by_column(s).sum(), "not for all"),
+    ("code_length", entropy_by_column, "one number"),
+    (
+        "directions",
+        lambda z, a: slopes_by_sklearn(z, a, fit_intercept=False),
+        "intercept is missing",
+    ),
+    ("directions", slopes_one_by_one, "drags the correlated ones along"),
+    ("directions", lambda z, a: slopes_by_sklearn(a, z).T, "explained by the attributes"),
+    ("directions", lambda z, a: slopes_by_sklearn(z, a).T, "one row an attribute"),
+    ("directions", lambda z, a: np.cov(a.T, z.T, bias=True)[:3, 3:], "no slope yet"),
 ]
 
 

@@ -1,10 +1,22 @@
-"""helpers/datasets.py: three ways to the digits, and what goes wrong on each."""
+"""helpers/datasets.py: the ways to the digits and to the cats, and what goes wrong on each."""
+
+import http.server
+import io
+import os
+import random
+import shutil
+import threading
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
-from helpers import datasets, runtime
+from helpers import datasets, drawn_cats, runtime
+
+GET_FILE = datasets.keras.utils.get_file
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +41,7 @@ def elsewhere(monkeypatch, tmp_path):
     monkeypatch.delenv("VAE_COURSE_DATA", raising=False)
 
     def offline(*_, **__):
-        raise Exception("no network")  # noqa: TRY002: get_file raises a bare Exception
+        raise Exception("no network")  # as get_file does
 
     monkeypatch.setattr(datasets.keras.utils, "get_file", offline)
     return tmp_path
@@ -228,4 +240,531 @@ def test_the_real_mnist():
     assert list(data.y_train[:5]) == [5, 0, 4, 1, 9]
     assert list(data.y_test[:5]) == [7, 2, 1, 0, 4]
     assert 255 * data.x_train.mean(dtype="float64") == pytest.approx(33.318, abs=1e-3)
+    assert data.x_train.max() == 1
+
+
+# Cats
+
+
+def encoded(picture, kind="PNG", **options):
+    """The bytes of a file with a picture: uint8 (h, w, channels), or a Pillow image."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def marked(index):
+    """A grey picture that tells its index, uint8 (64, 64, 3)."""
+    return np.full((64, 64, 3), index, np.uint8)
+
+
+def indices(pictures):
+    """The indices of marked pictures in [0, 1]."""
+    return np.rint(255 * pictures.mean(axis=(1, 2, 3))).astype(int)
+
+
+def kaggle_files(count=30, kind="PNG"):
+    """Name to bytes, laid out as Kaggle's zip is, in no order."""
+    suffix = {"PNG": "png", "JPEG": "jpg"}[kind]
+    names = [(f"cats/Data/cat_{i}.{suffix}", i) for i in range(count)]
+    random.Random(0).shuffle(names)
+    return {name: encoded(marked(i), kind) for name, i in names}
+
+
+def write_zip(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def write_folder(path, files):
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+
+
+def check_thirty(data, place):
+    assert data.name == "cats"
+    assert place in data.source
+    assert data.x_train.shape == (27, 64, 64, 3)
+    assert data.x_test.shape == (3, 64, 64, 3)
+    assert data.x_train.dtype == data.x_test.dtype == np.float32
+    assert data.y_train is data.y_test is data.factors_train is data.factors_test is None
+    assert data.factor_names == ()
+    train, test = indices(data.x_train), indices(data.x_test)
+    assert sorted([*train, *test]) == list(range(30))
+    assert list(test) == [2, 11, 26]  # the same on every machine
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("name", ["cats.zip", "cat-dataset.zip", "archive.zip"])
+def test_a_zip_of_cats(elsewhere, name, kind):
+    write_zip(elsewhere / "data" / name, kaggle_files(kind=kind))
+    data = datasets.load_cats()
+    check_thirty(data, f"local file {name}")
+    expected = "cats: 27 training and 3 held-out pictures of 64 x 64 x 3, from the local file"
+    assert str(data).startswith(expected)
+
+
+def test_a_folder_of_cats_of_any_depth(elsewhere):
+    files = kaggle_files()
+    deeper = {
+        name.replace("cats/Data", "a/b") if "2" in name else name: files[name] for name in files
+    }
+    upper = {name.replace(".png", ".PNG"): content for name, content in deeper.items()}
+    write_folder(elsewhere / "data" / "cats", upper)
+    data = datasets.load_cats()
+    assert "local folder cats" in data.source
+    assert sorted([*indices(data.x_train), *indices(data.x_test)]) == list(range(30))
+
+
+def test_a_folder_and_a_zip_are_split_alike(elsewhere):
+    write_folder(elsewhere / "data", kaggle_files())
+    check_thirty(datasets.load_cats(), "local folder cats")
+
+
+def test_cats_in_the_named_folder_come_before_data(elsewhere, monkeypatch):
+    named = elsewhere / "named"
+    named.mkdir()
+    monkeypatch.setenv("VAE_COURSE_DATA", str(named))
+    write_zip(elsewhere / "data" / "cats.zip", kaggle_files(10))
+    assert len(datasets.load_cats().x_train) == 9
+    write_zip(named / "archive.zip", kaggle_files(30))
+    check_thirty(datasets.load_cats(), "archive.zip")
+    assert list((elsewhere / "data").glob("cats-cache-*.npy"))
+    assert [path.name for path in named.iterdir()] == ["archive.zip"]
+
+
+def test_names_are_ordered_by_their_numbers_and_hidden_files_are_none():
+    names = [
+        "cats/Data/cat_10.png",
+        "__MACOSX/cats/Data/._cat_1.jpg",
+        "__MACOSX/cats/cat_5.jpg",
+        "cats/Data/cat_2.JPEG",
+        "cats/Data/._cat_3.png",
+        "cats/.DS_Store",
+        "cats/Data/",
+        "cats/readme.txt",
+        "cats/Data/Cat_1.jpg",
+        "cats/.hidden/cat_4.png",
+    ]
+    expected = ["cats/Data/Cat_1.jpg", "cats/Data/cat_2.JPEG", "cats/Data/cat_10.png"]
+    assert datasets.in_natural_order(names) == expected
+    assert datasets.in_natural_order(reversed(names)) == expected
+
+
+def test_fewer_cats_are_a_part_of_more(elsewhere):
+    write_zip(elsewhere / "data" / "cats.zip", kaggle_files(200))
+    everything = datasets.load_cats()
+    train, test = (set(indices(x)) for x in (everything.x_train, everything.x_test))
+    assert len(train) == 180
+    assert len(test) == 20
+    for limit, sizes in {100: (90, 10), 30: (27, 3), 2: (1, 1), 500: (180, 20)}.items():
+        data = datasets.load_cats(limit)
+        assert (len(data.x_train), len(data.x_test)) == sizes
+        assert set(indices(data.x_train)) <= train
+        assert set(indices(data.x_test)) <= test
+
+
+@pytest.mark.parametrize("limit", [1, 0, -5])
+def test_a_limit_leaves_something_to_hold_out(limit):
+    with pytest.raises(ValueError, match=f"limit must be at least 2.* and is {limit}"):
+        datasets.load_cats(limit)
+
+
+# Cats: the cache
+
+
+@pytest.fixture
+def zipped(elsewhere):
+    path = elsewhere / "data" / "cats.zip"
+    write_zip(path, kaggle_files())
+    return path
+
+
+def caches(folder):
+    return sorted((folder / "data").glob("cats-*"))
+
+
+def test_cats_are_decoded_once(elsewhere, zipped, monkeypatch, capsys):
+    first = datasets.load_cats()
+    assert "Reading 30 pictures from cats.zip" in capsys.readouterr().out
+    assert len(caches(elsewhere)) == 1
+    monkeypatch.setattr(datasets, "decode_cats", None)
+    second = datasets.load_cats()
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(first.x_train, second.x_train)
+    np.testing.assert_array_equal(first.x_test, second.x_test)
+
+
+def test_a_changed_zip_is_decoded_again(elsewhere, zipped):
+    datasets.load_cats()
+    (before,) = caches(elsewhere)
+    write_zip(zipped, kaggle_files(20))
+    assert len(datasets.load_cats().x_train) == 18
+    (after,) = caches(elsewhere)
+    assert after != before
+    state = zipped.stat()
+    os.utime(zipped, ns=(state.st_atime_ns, state.st_mtime_ns + 10**9))
+    datasets.load_cats()
+    assert caches(elsewhere) != [after]
+
+
+def test_a_changed_folder_is_decoded_again(elsewhere):
+    folder = elsewhere / "data" / "cats"
+    write_folder(folder, {f"{i}.png": encoded(marked(i)) for i in range(20)})
+    datasets.load_cats()
+    (folder / "3.png").write_bytes(encoded(marked(99), compress_level=0))
+    data = datasets.load_cats()
+    assert 99 in [*indices(data.x_train), *indices(data.x_test)]
+    (folder / "3.png").unlink()
+    data = datasets.load_cats()
+    assert len(data.x_train) + len(data.x_test) == 19
+
+
+def test_a_copy_elsewhere_is_another_source(elsewhere, zipped):
+    copy = shutil.copy2(zipped, elsewhere / "cats.zip")
+    assert datasets.fingerprint(zipped) == datasets.fingerprint(zipped)
+    assert datasets.fingerprint(zipped) != datasets.fingerprint(copy)
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "shape", "type", "few"])
+def test_a_damaged_cache_is_written_again(elsewhere, zipped, how):
+    datasets.load_cats()
+    (cache,) = caches(elsewhere)
+    if how == "cut":
+        cache.write_bytes(cache.read_bytes()[:-1000])
+    elif how == "empty":
+        cache.write_bytes(b"")
+    else:
+        shape = {"shape": (30, 32, 32, 3), "few": (1, 64, 64, 3)}.get(how, (30, 64, 64, 3))
+        np.save(cache, np.zeros(shape, np.uint8 if how != "type" else np.float32))
+    check_thirty(datasets.load_cats(), "cats.zip")
+    assert np.load(cache).shape == (30, 64, 64, 3)
+
+
+@pytest.mark.parametrize("function", ["mkstemp", "save", "replace"])
+def test_a_cache_that_cannot_be_written_is_done_without(
+    elsewhere, zipped, monkeypatch, capsys, function
+):
+    def full(*_, **__):
+        raise OSError("no space left")
+
+    home = {"mkstemp": datasets.tempfile, "save": datasets.np, "replace": datasets.os}[function]
+    monkeypatch.setattr(home, function, full)
+    check_thirty(datasets.load_cats(), "cats.zip")
+    assert "can't be kept in data/ (no space left)" in capsys.readouterr().out
+    assert caches(elsewhere) == []
+
+
+def test_an_interruption_leaves_no_half_written_cache(elsewhere, zipped, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets.np, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        datasets.load_cats()
+    assert caches(elsewhere) == []
+
+
+# Cats: odd and damaged pictures
+
+
+def read(content):
+    return datasets.read_picture(io.BytesIO(content))
+
+
+def test_pictures_of_other_shapes_are_cut_to_their_middle_and_shrunk():
+    wide = np.zeros((120, 400, 3), np.uint8)
+    wide[:, 140:260] = (200, 100, 50)
+    picture = read(encoded(wide))
+    assert picture.shape == (64, 64, 3)
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture[32, 8:56], np.tile([[200, 100, 50]], (48, 1)))
+    tall = read(encoded(wide.transpose(1, 0, 2)))
+    np.testing.assert_array_equal(tall, picture.transpose(1, 0, 2))
+    assert read(encoded(np.full((5, 7, 3), 9, np.uint8))).min() == 9
+
+
+def test_fine_patterns_shrink_to_their_mean():
+    stripes = np.zeros((512, 512, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert np.abs(read(encoded(stripes)).astype(int) - 100).max() <= 5  # the rim is the worst
+
+
+def grey_ramp(mode):
+    """A picture in another mode whose columns grow from 0 to 252."""
+    ramp = np.tile(4 * np.arange(64, dtype=np.uint8), (64, 1))
+    if mode == "I;16":
+        return Image.fromarray(ramp.astype(np.uint16) * 257)
+    return Image.fromarray(ramp).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "RGBA", "I;16"])
+def test_other_modes_become_red_green_and_blue(mode):
+    picture = read(encoded(grey_ramp(mode)))
+    expected = np.tile(4 * np.arange(64), (64, 1))
+    np.testing.assert_allclose(picture, np.stack([expected] * 3, axis=-1), atol=1)
+
+
+def test_four_inks_become_red_green_and_blue():
+    inks = Image.new("CMYK", (64, 64), (0, 255, 255, 0))
+    red, green, blue = read(encoded(inks, "JPEG"))[32, 32]
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_what_is_transparent_becomes_white():
+    picture = np.zeros((64, 64, 4), np.uint8)
+    picture[:, 32:, 3] = 255
+    seen = read(encoded(picture))
+    assert (seen[:, :32] == 255).all()
+    assert (seen[:, 32:] == 0).all()
+    palette = Image.new("P", (64, 64), 1)
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    assert (read(encoded(palette, transparency=1)) == 255).all()
+    assert (read(encoded(palette, transparency=0)) == [10, 20, 30]).all()
+
+
+def test_a_photograph_taken_sideways_stands_up():
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:, :32] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn clockwise to see it upright
+    seen = read(encoded(picture, "JPEG", exif=exif, quality=95))
+    assert seen[:28].min() > 190
+    assert seen[36:].max() < 10
+
+
+def damaged(how):
+    whole = encoded(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    return {
+        "cut": whole[: len(whole) // 2],
+        "text": b"<html>404</html>",
+        "empty": b"",
+        "gif": encoded(marked(1), "GIF"),
+        "large": whole + bytes(30_000),
+        "bomb": encoded(Image.new("L", (500, 500))),
+        "warned": encoded(Image.new("L", (350, 350))),
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["cut", "text", "empty", "gif", "large", "bomb", "warned"])
+@pytest.mark.parametrize("place", ["zip", "folder"])
+def test_unreadable_pictures_are_counted_named_and_left_out(
+    elsewhere, monkeypatch, capsys, how, place
+):
+    monkeypatch.setattr(datasets, "LARGEST_FILE", 30_000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    files = kaggle_files()
+    for index in (1, 3, 5, 7):
+        files[f"cats/Data/cat_{index}.png"] = damaged(how)
+    if place == "zip":
+        write_zip(elsewhere / "data" / "cats.zip", files)
+    else:
+        write_folder(elsewhere / "data", files)
+    data = datasets.load_cats()
+    found = sorted([*indices(data.x_train), *indices(data.x_test)])
+    assert found == [i for i in range(30) if i not in (1, 3, 5, 7)]
+    said = capsys.readouterr().out
+    assert "4 can't be read" in said
+    assert "cat_1.png (" in said
+    assert "cat_5.png (" in said
+    assert "cat_7.png" not in said
+    assert str(elsewhere) not in said
+
+
+def test_a_member_that_was_tampered_with_is_left_out(zipped, capsys):
+    content = bytearray(zipped.read_bytes())
+    content[content.index(b"IDAT") + 10] ^= 1
+    zipped.write_bytes(content)
+    data = datasets.load_cats()
+    assert len(data.x_train) + len(data.x_test) == 29
+    assert "1 can't be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "files", "said"),
+    [
+        ("cats.zip", {}, "holds 0: put"),
+        ("cats.zip", {"notes.txt": b"none"}, "holds 0: put"),
+        ("cats.zip", {"cats/Data/cat_1.png": encoded(marked(1))}, "holds 1: put"),
+        ("cats.zip", {f"{i}.png": b"text" for i in range(5)}, r"holds 0 \(5 can't be read: 0.png"),
+        ("cats", {}, "holds 0: put"),
+        ("cats", {"notes.txt": b"none", "._1.jpg": encoded(marked(1))}, "holds 0: put"),
+        ("cats", {"a.jpg": b"text", "b.jpg": b"text"}, r"holds 0 \(2 can't be read: a.jpg"),
+    ],
+)
+def test_a_place_without_cats_is_named_with_a_remedy(elsewhere, place, files, said):
+    path = elsewhere / "data" / place
+    if place == "cats":
+        path.mkdir()
+        write_folder(path, files)
+    else:
+        write_zip(path, files)
+    with pytest.raises(ValueError, match=f"at least 2 readable.*{said}.*downloaded") as caught:
+        datasets.load_cats()
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", "cut"])
+def test_what_is_no_zip_is_named_with_a_remedy(zipped, content):
+    whole = zipped.read_bytes()
+    zipped.write_bytes(whole[: len(whole) // 2] if content == "cut" else content)
+    with pytest.raises(ValueError, match=r"not a readable zip.*downloaded") as caught:
+        datasets.load_cats()
+    assert str(zipped) in str(caught.value)
+
+
+# Cats: the download and the stand-in
+
+
+@pytest.fixture
+def kaggle(monkeypatch):
+    """A server on this machine that redirects, as Kaggle does, to what a test puts there."""
+    served = {"body": b"", "length": True}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/download":
+                self.send_response(302)
+                self.send_header("Location", "/storage/archive.zip")
+                self.end_headers()
+                return
+            self.send_response(200)
+            if served["length"]:
+                self.send_header("Content-Length", str(len(served["body"])))
+            self.end_headers()
+            self.wfile.write(served["body"])
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(datasets, "CATS_URL", f"http://127.0.0.1:{server.server_port}/download")
+    monkeypatch.setattr(datasets, "FEWEST_DOWNLOADED", 30)
+    yield served
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_the_download_of_cats(elsewhere, kaggle, monkeypatch, tmp_path, length):
+    monkeypatch.setattr(datasets.keras.utils, "get_file", GET_FILE)
+    write_zip(tmp_path / "served.zip", kaggle_files())
+    kaggle.update(body=(tmp_path / "served.zip").read_bytes(), length=length)
+    check_thirty(datasets.load_cats(), "the public download")
+    assert (elsewhere / "data" / "cats.zip").read_bytes() == kaggle["body"]
+    check_thirty(datasets.load_cats(), "local file cats.zip")
+    assert datasets.socket.getdefaulttimeout() is None
+
+
+@pytest.mark.parametrize("what", ["few", "unreadable", "page", "nothing"])
+def test_a_download_that_is_not_the_cats_is_deleted(
+    elsewhere, kaggle, monkeypatch, tmp_path, capsys, what
+):
+    monkeypatch.setattr(datasets.keras.utils, "get_file", GET_FILE)
+    files = kaggle_files(29 if what == "few" else 30)
+    if what == "unreadable":
+        files["cats/Data/cat_4.png"] = b"text"
+    write_zip(tmp_path / "served.zip", files)
+    page = b"<html>Sign in</html>" if what == "page" else b""
+    body = (tmp_path / "served.zip").read_bytes() if what in ("few", "unreadable") else page
+    kaggle.update(body=body)
+    data = datasets.load_cats(limit=20)
+    assert data.name == "drawn cats"
+    said = capsys.readouterr().out
+    assert "the download failed (what came was deleted" in said
+    assert not caches(elsewhere)
+    assert not (elsewhere / "data" / "cats.zip").exists()
+
+
+def test_the_download_gives_up_on_a_silent_server(elsewhere, monkeypatch):
+    seen = []
+
+    def get_file(*_, **__):
+        seen.append(datasets.socket.getdefaulttimeout())
+        raise Exception("timed out")  # as get_file does
+
+    monkeypatch.setattr(datasets.keras.utils, "get_file", get_file)
+    assert datasets.load_cats(limit=2).name == "drawn cats"
+    assert seen == [datasets.DOWNLOAD_TIMEOUT]
+
+
+def test_the_drawn_cats_say_what_happened_and_what_to_do(elsewhere, capsys):
+    data = datasets.load_cats(limit=50)
+    assert len(data.x_train) == 45
+    assert len(data.x_test) == 5
+    assert data.name == "drawn cats"
+    assert "drawn" in data.source
+    said = capsys.readouterr().out
+    assert "no network" in said
+    assert datasets.CATS_URL in said
+    assert "data/cats.zip" in said
+
+
+def test_without_a_limit_ten_thousand_cats_are_drawn(elsewhere, monkeypatch):
+    asked = []
+    monkeypatch.setattr(datasets, "drawn_cats_stand_in", asked.append)
+    datasets.load_cats()
+    datasets.load_cats(limit=20_000)
+    assert asked == [10_000, 10_000]
+
+
+def test_drawn_cats_come_with_their_factors():
+    data = datasets.drawn_cats_stand_in(30, seed=2)
+    assert data.factor_names == tuple(drawn_cats.FACTORS)
+    assert data.y_train is data.y_test is None
+    for x, factors, count in (
+        (data.x_train, data.factors_train, 27),
+        (data.x_test, data.factors_test, 3),
+    ):
+        assert x.shape == (count, 64, 64, 3)
+        assert factors.shape == (count, len(data.factor_names))
+        assert x.dtype == factors.dtype == np.float32
+        np.testing.assert_allclose(drawn_cats.draw(factors), x, atol=1e-6)
+    again = datasets.drawn_cats_stand_in(30, seed=2)
+    np.testing.assert_array_equal(again.x_train, data.x_train)
+    assert (datasets.drawn_cats_stand_in(30).factors_train != data.factors_train).all()
+    with pytest.raises(ValueError, match=r"count must be at least 2, and is 1"):
+        datasets.drawn_cats_stand_in(1)
+
+
+def test_conversion_picks_and_scales():
+    pictures = np.arange(250, dtype=np.uint8)[:, np.newaxis]
+    chosen = np.array([5, 0, 249])
+    converted = datasets.to_unit_range(pictures, chosen)
+    assert converted.dtype == np.float32
+    np.testing.assert_array_equal(converted[:, 0], (chosen / 255).astype(np.float32))
+    np.testing.assert_array_equal(
+        datasets.to_unit_range(pictures), pictures.astype(np.float32) / 255
+    )
+
+
+def test_conversion_holds_one_float_copy():
+    pictures = np.zeros((1000, 64, 64, 3), np.uint8)
+    tracemalloc.start()
+    converted = datasets.to_unit_range(pictures, np.arange(1000)[::-1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert converted.nbytes < peak < 1.1 * converted.nbytes
+
+
+def real_cats():
+    try:
+        return datasets.find_file(*datasets.CATS_PLACES)
+    except ValueError:
+        return None
+
+
+@pytest.mark.skipif(real_cats() is None, reason="the real cats are not at hand")
+def test_the_real_cats():
+    assert len(datasets.read_cats(real_cats())) == 29_843
+    data = datasets.load_cats(limit=1000)
+    assert (len(data.x_train), len(data.x_test)) == (900, 100)
+    assert 0.3 < data.x_train.mean() < 0.6
+    assert 0.2 < data.x_train.std() < 0.3
     assert data.x_train.max() == 1

@@ -1,4 +1,7 @@
-"""helpers/distributions.py: every family, against SciPy, quadrature and its own samples."""
+"""helpers/distributions.py: every family, against SciPy, quadrature and its own samples.
+
+Tests of all families run with one latent where latents are independent, and three where not.
+"""
 
 import itertools
 
@@ -6,33 +9,88 @@ import keras
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from helpers import distributions
+from helpers import distributions, models
 
-FAMILIES = list(distributions.families())
+CLASSES = distributions.families()
+ALL = list(CLASSES)
+FACTORISED = [name for name in ALL if CLASSES[name].factorised]
+LEARNED = [name for name in ALL if issubclass(CLASSES[name], distributions.LearnedPrior)]
+SCALES = (0.0, -1.2, 0.8)  # of the last parameter, and of the others:
+LOCATIONS = (0.0, -0.7, 2.0)
+
+
+def bounded(raw, low, high):
+    """What ``softly_bounded`` does, as a number."""
+    return raw / np.hypot(1, raw / (high if raw > 0 else low))
+
+
+def kumaraswamy(location, log_shape):
+    """SciPy has none, but z^a is Beta(1, b), and the median is 1/2^(1/b) below 1 in 1 - z^a."""
+    a = np.exp(bounded(log_shape, -1.5, 5))
+    median = scipy.special.expit(bounded(location, -10, 5))
+    power = np.exp(bounded(a * np.log(median) + np.log(2), -60, 60)) / 2
+    b = np.log(0.5) / np.log1p(-power)
+
+    class Kumaraswamy:
+        def pdf(self, z):
+            inside = np.clip(z, 1e-9, 1 - 1e-9)
+            values = scipy.stats.beta(1, b).pdf(inside**a) * a * inside ** (a - 1)
+            return np.where((z > 0) & (z < 1), values, 0)
+
+    return Kumaraswamy()
+
+
 SCIPY = {  # name to the SciPy distribution of the posterior with these raw parameters
     "normal": lambda mean, log_var: scipy.stats.norm(mean, np.exp(log_var / 2)),
     "laplace": lambda mean, log_scale: scipy.stats.laplace(mean, np.exp(log_scale)),
+    "logistic": lambda mean, log_scale: scipy.stats.logistic(mean, np.exp(log_scale)),
+    "student_t": lambda mean, raw: scipy.stats.t(5, mean, np.exp(bounded(raw, -20, 20))),
     "exponential": lambda log_scale: scipy.stats.expon(0, np.exp(log_scale)),
+    "shifted_exponential": lambda shift, log_scale: scipy.stats.expon(
+        np.logaddexp(0, shift), np.exp(log_scale)
+    ),
+    "weibull": lambda log_scale, log_shape: scipy.stats.weibull_min(
+        np.exp(bounded(log_shape, -1.5, 5)), scale=np.exp(bounded(log_scale, -10, 10))
+    ),
+    "kumaraswamy": kumaraswamy,
 }
-LOCATIONS, SCALES = (0.0, 0.7, -2.0), (0.0, -1.2, 0.8)
+
+
+def make(name, latent_size=3):
+    """A family, connected to a small encoder."""
+    keras.utils.set_random_seed(0)
+    family = distributions.get_family(name)
+    encoder = models.dense_encoder((8, 8, 1), latent_size, family.parameter_names, hidden=(16,))
+    family.connect(encoder)
+    return family
+
+
+def size_of(name):
+    """The number of latents that a family of this name is tested with."""
+    return 1 if name in FACTORISED else 3
 
 
 def raw_parameters(family):
-    """Yield raw parameters away from the prior, and the prior's own."""
-    yield family.prior_parameters
+    """Yield the prior's raw parameters, where there are any, and others away from them."""
+    if family.prior_parameters:
+        yield family.prior_parameters
+    count = len(family.parameter_names)
     for location, scale in zip(LOCATIONS, SCALES, strict=True):
-        count = len(family.parameter_names)
-        yield tuple([location] * (count - 1) + [scale])
+        yield (*[location] * (count - 1), scale)
 
 
-CASES = [
-    pytest.param(name, raw, id=f"{name}-{index}")
-    for name in FAMILIES
-    for index, raw in enumerate(raw_parameters(distributions.get_family(name)))
-]
+def cases(names, finite=False):
+    """One parameter set a family and raw parameters; ``finite`` leaves out those at infinity."""
+    return [
+        pytest.param(name, raw, id=f"{name}-{index}")
+        for name in names
+        for index, raw in enumerate(raw_parameters(CLASSES[name]))
+        if np.isfinite(raw).all() or not finite
+    ]
 
 
 def tensors(raw, shape=(), dtype="float64"):
@@ -45,25 +103,50 @@ def density(family, z, raw):
     return np.exp(family.log_prob(tf.constant(z), tensors(raw, z.shape)).numpy())
 
 
-def breakpoints(family, raw):
-    """Places that split the line so that quadrature sees the peak."""
-    centre = float(family.mean(tensors(raw)))
-    start = 0.0 if density(family, -1e-6, raw) == 0 else centre - 60.0
-    inner = sorted({0.0, *(centre + np.array([-8, -2, -0.5, 0, 0.5, 2, 8, 60.0]))})
-    return [start, *(place for place in inner if place > start)]
-
-
-def integral(function, places):
-    """The integral of a function over the given places, panel by panel."""
-    return sum(
-        scipy.integrate.quad(function, low, high, epsabs=1e-10, limit=200)[0]
-        for low, high in itertools.pairwise(places)
+def support(family, raw):
+    """The ends of the line, or of the part of it where codes can be."""
+    below, above = (
+        np.isfinite(family.log_prob(tf.constant(place, "float64"), tensors(raw)).numpy())
+        for place in (-1e-6, 1e3)
     )
+    return (-np.inf if below else 0.0), (np.inf if above else 1.0)
+
+
+def breakpoints(family, raw, stop=np.inf):
+    """Places up to ``stop`` that split the line so that quadrature sees the peak and the shift."""
+    low, high = support(family, raw)
+    centre = float(family.mean(tensors(raw)))
+    steps = np.array([0.02, 0.1, 0.5, 2, 8, 60])
+    shift = [np.logaddexp(0, raw[0])] if family.name == "shifted_exponential" else []
+    inner = {0.0, centre, stop, *(centre - steps), *(centre + steps), *shift}
+    end = min(stop, high)
+    return [low, *sorted(place for place in inner if low < place < end), end]
+
+
+def integrals(function, places):
+    """The integral of a vectorised function between each two neighbouring places."""
+    places = np.asarray(places, "float64")
+    result = scipy.integrate.tanhsinh(function, places[:-1], places[1:], atol=1e-12, rtol=1e-10)
+    return result.integral
+
+
+def standard_error(values):
+    return values.std(axis=0) / np.sqrt(len(values)) + 1e-9
+
+
+def closed_form(family):
+    return type(family).kl_divergence is not distributions.Family.kl_divergence
+
+
+# Names
 
 
 def test_the_families_are_known_by_name():
-    assert {"normal", "laplace", "exponential"} <= set(FAMILIES)
-    for name in FAMILIES:
+    assert {
+        *("normal", "laplace", "logistic", "student_t", "exponential", "shifted_exponential"),
+        *("weibull", "kumaraswamy", "power_spherical", "mixture", "vamp"),
+    } <= set(ALL)
+    for name in ALL:
         assert distributions.get_family(name).name == name
     family = distributions.Laplace()
     assert distributions.get_family(family) is family
@@ -95,115 +178,153 @@ def test_a_family_of_a_family_is_found():
     assert isinstance(distributions.get_family("narrower"), Narrower)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+def test_a_class_without_a_name_of_its_own_is_no_family():
+    class Nameless(distributions.Laplace):
+        pass
+
+    assert Nameless not in distributions.families().values()
+    assert distributions.families()["laplace"] is distributions.Laplace
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_one_prior_value_a_parameter(name):
     family = distributions.get_family(name)
-    assert len(family.prior_parameters) == len(family.parameter_names)
+    assert len(family.prior_parameters) == (0 if name in LEARNED else len(family.parameter_names))
 
 
-@pytest.mark.parametrize(("name", "raw"), CASES)
+# Densities of independent latents
+
+
+@pytest.mark.parametrize(("name", "raw"), cases(FACTORISED))
 def test_the_density_integrates_to_one(name, raw):
     family = distributions.get_family(name)
-    total = integral(lambda z: float(density(family, z, raw)), breakpoints(family, raw))
+    total = integrals(lambda z: density(family, z, raw), breakpoints(family, raw)).sum()
     assert total == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize(("name", "raw"), CASES)
+@pytest.mark.parametrize(("name", "raw"), cases(FACTORISED))
 def test_the_density_is_scipys(name, raw):
     if name not in SCIPY:
         pytest.skip("SciPy has no such distribution here")
-    z = np.linspace(-4, 6, 41)
+    z = np.linspace(-4, 6, 401)[1::10]  # no place is 0 or 1, where densities may jump
     family = distributions.get_family(name)
-    np.testing.assert_allclose(density(family, z, raw), SCIPY[name](*raw).pdf(z), rtol=1e-10)
+    np.testing.assert_allclose(density(family, z, raw), SCIPY[name](*raw).pdf(z), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "raw"), CASES)
+@pytest.mark.parametrize(("name", "raw"), cases(FACTORISED))
 def test_samples_follow_the_density(name, raw):
     family = distributions.get_family(name)
-    z = family.sample(tensors(raw, (4000, 1), "float32"), seed=3).numpy().ravel()
-    grid = np.linspace(z.min() - 1, z.max() + 1, 40_001)
-    values = density(family, grid, raw)
-    steps = np.diff(grid) * (values[1:] + values[:-1]) / 2
-    cdf = np.concatenate([[0], np.cumsum(steps)])
-    result = scipy.stats.kstest(z, lambda places: np.interp(places, grid, cdf))
-    assert result.pvalue > 1e-3
+    z = np.sort(family.sample(tensors(raw, (2000, 1), "float32"), seed=3).numpy().ravel())
+    start = breakpoints(family, raw, stop=float(z[0]))
+    below_first = integrals(lambda z: density(family, z, raw), start).sum()
+    between = integrals(lambda z: density(family, z, raw), z)
+    shares = below_first + np.concatenate([[0], np.cumsum(between)])
+    assert scipy.stats.kstest(shares, "uniform").pvalue > 1e-3
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_samples_differ_between_pictures_and_latents(name):
-    family = distributions.get_family(name)
-    z = family.sample(tensors(family.prior_parameters, (50, 3), "float32"), seed=0).numpy()
-    assert z.shape == (50, 3)
-    assert len(np.unique(z)) == z.size
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_samples_repeat_with_the_seed(name):
-    family = distributions.get_family(name)
-    first, again, other = (family.sample_prior((20, 2), seed).numpy() for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-@pytest.mark.parametrize(("name", "raw"), CASES)
-def test_the_mean_is_the_samples_mean(name, raw):
-    family = distributions.get_family(name)
-    z = family.sample(tensors(raw, (40_000, 1), "float32"), seed=5).numpy()
-    error = z.std() / np.sqrt(len(z))
-    assert float(family.mean(tensors(raw))) == pytest.approx(z.mean(), abs=5 * error)
-
-
-@pytest.mark.parametrize(("name", "raw"), CASES)
+@pytest.mark.parametrize(("name", "raw"), cases(FACTORISED))
 def test_the_kl_is_the_integral(name, raw):
     family = distributions.get_family(name)
 
     def integrand(z):
-        q = density(family, z, raw)
-        log_ratio = family.log_prob(z, tensors(raw)) - family.log_prior(tf.constant(z, "float64"))
-        return float(q * log_ratio) if q > 0 else 0.0
+        q, z = density(family, z, raw), tf.constant(z)
+        log_ratio = family.log_prob(z, tensors(raw, z.shape)) - family.log_prior(z)
+        return np.where(q > 0, q * np.where(q > 0, log_ratio, 0), 0)
 
-    if type(family).kl_divergence is distributions.Family.kl_divergence:
+    if closed_form(family):
+        expected, tolerance = float(family.kl_divergence(tensors(raw), z=None)), 1e-6
+    else:
         z = family.sample(tensors(raw, (200_000, 1)), seed=0)
         estimates = family.kl_divergence(tensors(raw, z.shape), z).numpy()
-        error = estimates.std() / np.sqrt(len(estimates)) + 1e-9
-        expected, tolerance = estimates.mean(), 5 * error
-    else:
-        expected, tolerance = float(family.kl_divergence(tensors(raw), z=None)), 1e-6
-    assert integral(integrand, breakpoints(family, raw)) == pytest.approx(expected, abs=tolerance)
+        expected, tolerance = estimates.mean(), 5 * standard_error(estimates)[0]
+    found = integrals(integrand, breakpoints(family, raw)).sum()
+    assert found == pytest.approx(expected, abs=tolerance)
 
 
-@pytest.mark.parametrize(("name", "raw"), CASES)
+@pytest.mark.parametrize("name", FACTORISED)
+def test_the_prior_quantile_inverts_the_prior(name):
+    family = distributions.get_family(name)
+    shares = np.array([[0.01, 0.2, 0.5], [0.6, 0.9, 0.995]])
+    places = family.prior_quantile(shares)
+    assert places.shape == shares.shape
+
+    def prior(z):
+        return np.exp(family.log_prior(tf.constant(z)).numpy())
+
+    for share, place in zip(shares.ravel(), places.ravel(), strict=True):
+        path = breakpoints(family, family.prior_parameters, stop=float(place))
+        assert integrals(prior, path).sum() == pytest.approx(share, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["exponential", "shifted_exponential", "weibull"])
+def test_one_prior_is_the_same_for_three_posteriors(name):
+    family = distributions.get_family(name)
+    z = np.array([0.0, 1e-20, 0.3, 1.0, 40.0, -1e-9])
+    expected = np.where(z < 0, -np.inf, -z)
+    np.testing.assert_allclose(family.log_prior(tf.constant(z)), expected, rtol=1e-12, atol=1e-30)
+    assert family.prior_mean == pytest.approx(1, abs=1e-6)
+
+
+# All families
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_differ_between_pictures_and_latents(name):
+    z = make(name).sample_prior((50, 3), seed=0).numpy()
+    assert z.shape == (50, 3)
+    assert len(np.unique(z)) == z.size
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_repeat_with_the_seed(name):
+    family = make(name)
+    first, again, other = (family.sample_prior((20, 3), seed).numpy() for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(("name", "raw"), cases(ALL))
+def test_the_mean_is_the_samples_mean(name, raw):
+    size = size_of(name)
+    family = make(name, size)
+    z = family.sample(tensors(raw, (40_000, size), "float32"), seed=5).numpy().astype("float64")
+    mean = family.mean(tensors(raw, (1, size)))[0]
+    np.testing.assert_array_less(np.abs(mean - z.mean(axis=0)), 5 * standard_error(z))
+
+
+@pytest.mark.parametrize(("name", "raw"), cases(ALL))
 def test_the_default_kl_is_an_unbiased_estimate(name, raw):
     """What a family without a closed form inherits agrees with the closed form on average."""
-    family = distributions.get_family(name)
-    parameters = tensors(raw, (100_000, 1))
+    size = size_of(name)
+    family = make(name, size)
+    if not closed_form(family):
+        pytest.skip("the estimate is all there is")
+    parameters = tensors(raw, (100_000, size))
     z = family.sample(parameters, seed=7)
-    estimates = distributions.Family.kl_divergence(family, parameters, z).numpy()
-    closed = float(family.kl_divergence(tensors(raw, (1, 1)), z[:1])[0, 0])
-    error = estimates.std() / np.sqrt(len(estimates)) + 1e-9
-    assert closed == pytest.approx(estimates.mean(), abs=5 * error)
+    estimates = distributions.Family.kl_divergence(family, parameters, z).numpy().ravel()
+    closed = float(family.kl_divergence(tensors(raw, (1, size)), z[:1])[0, 0])
+    assert closed == pytest.approx(estimates.mean(), abs=5 * standard_error(estimates))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_kl_is_zero_at_the_prior_only(name):
+@pytest.mark.parametrize("name", [name for name in ALL if name not in LEARNED])
+def test_the_kl_is_zero_at_the_prior(name):
+    size = size_of(name)
+    z = tf.fill((1, size), tf.constant(0.4, "float64"))
     family = distributions.get_family(name)
-    z = tf.constant([[0.4]], "float64")
-    at_prior = family.kl_divergence(tensors(family.prior_parameters, (1, 1)), z)
+    at_prior = family.kl_divergence(tensors(family.prior_parameters, (1, size)), z)
     assert float(at_prior[0, 0]) == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_shapes_are_one_value_a_latent(name):
-    family = distributions.get_family(name)
-    parameters = tensors(family.prior_parameters, (5, 3), "float32")
+@pytest.mark.parametrize("name", ALL)
+def test_shapes_are_one_value_a_latent_or_a_code(name):
+    family = make(name)
+    parameters = tensors([0.3] * len(family.parameter_names), (5, 3), "float32")
     z = family.sample(parameters, seed=0)
-    for values in (
-        family.log_prob(z, parameters),
-        family.log_prior(z),
-        family.kl_divergence(parameters, z),
-        family.mean(parameters),
-    ):
-        assert values.shape == (5, 3)
+    assert z.shape == family.mean(parameters).shape == (5, 3)
+    log_densities = (family.log_prob(z, parameters), family.log_prior(z))
+    for values in (*log_densities, family.kl_divergence(parameters, z)):
+        assert values.shape == (5, 3 if family.factorised else 1)
+        assert values.dtype == "float32"
 
 
 def finite_difference(function, raw, index, step=1e-5):
@@ -213,13 +334,27 @@ def finite_difference(function, raw, index, step=1e-5):
     return (function(shifted[0]) - function(shifted[1])) / (2 * step)
 
 
-def gradients(function, raw):
-    """The automatic gradient of a scalar function of raw parameters, in float64."""
-    parameters = tensors(raw, (1, 1))
+def uneven(raw, size):
+    """Raw parameters as tensors (1, size) that differ between latents."""
+    slope = tf.constant(np.linspace(1, 2, size)[np.newaxis] if size > 1 else [[1.0]], "float64")
+    return [value * slope for value in tensors(raw, (1, size))]
+
+
+def check_gradients(function, raw, size):
+    """Compare the automatic gradient of the first of a function's values with differences."""
+
+    def first(raw):
+        return float(function(uneven(raw, size))[0, 0])
+
+    raw = tf.constant(raw, "float64")
     with tf.GradientTape() as tape:
-        tape.watch(parameters)
-        value = function(parameters)
-    return [float(tf.reduce_sum(g)) for g in tape.gradient(value, parameters)]
+        tape.watch(raw)
+        value = function(uneven(tf.unstack(raw), size))[0, 0]
+    found = tape.gradient(value, raw).numpy()
+    for index, gradient in enumerate(found):
+        expected = finite_difference(first, raw.numpy(), index)
+        assert gradient == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    return found
 
 
 def away_from_kinks(raw):
@@ -227,55 +362,388 @@ def away_from_kinks(raw):
     return tuple(value + 0.37 for value in raw)
 
 
-@pytest.mark.parametrize(("name", "raw"), CASES)
+@pytest.mark.parametrize(("name", "raw"), cases(ALL, finite=True))
 def test_the_gradient_of_the_kl(name, raw):
-    family, raw = distributions.get_family(name), away_from_kinks(raw)
-    z = tf.constant([[0.9]], "float64")
-
-    def kl(parameters):
-        return family.kl_divergence(parameters, z)
-
-    def kl_of(raw):
-        return float(kl(tensors(raw, (1, 1)))[0, 0])
-
-    for index, gradient in enumerate(gradients(kl, raw)):
-        assert gradient == pytest.approx(finite_difference(kl_of, raw, index), rel=1e-4, abs=1e-6)
+    size = size_of(name)
+    family = make(name, size)
+    z = tf.constant([[0.9, 0.1, -0.4][:size]], "float64")
+    check_gradients(
+        lambda parameters: family.kl_divergence(parameters, z), away_from_kinks(raw), size
+    )
 
 
-@pytest.mark.parametrize(("name", "raw"), CASES)
+@pytest.mark.parametrize(("name", "raw"), cases(ALL, finite=True))
 def test_the_gradient_of_a_sample(name, raw):
     """Reparameterised: with the noise held, z moves with the parameters, and the tape knows it."""
-    family = distributions.get_family(name)
-
-    def sample(parameters):
-        return family.sample(parameters, seed=11)
-
-    def sample_of(raw):
-        return float(sample(tensors(raw, (1, 1)))[0, 0])
-
-    found = gradients(sample, raw)
-    assert any(abs(gradient) > 1e-3 for gradient in found)
-    for index, gradient in enumerate(found):
-        expected = finite_difference(sample_of, raw, index)
-        assert gradient == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    size = size_of(name)
+    family = make(name, size)
+    found = check_gradients(
+        lambda parameters: family.sample(parameters, seed=11), away_from_kinks(raw), size
+    )
+    assert (np.abs(found) > 1e-3).any()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ALL)
 def test_extreme_parameters_stay_finite(name):
     """Values and gradients in float32, for every corner of raw parameters in -50..50."""
-    family = distributions.get_family(name)
+    family = make(name)
     sides = np.linspace(-50, 50, 5)
-    count = len(family.parameter_names)
-    corners = np.stack(np.meshgrid(*[sides] * count), axis=-1).reshape(-1, count)
-    parameters = [tf.constant(column[:, np.newaxis], "float32") for column in corners.T]
+    corners = itertools.product(sides, repeat=len(family.parameter_names))
+    parameters = [
+        tf.constant(np.repeat(column[:, np.newaxis], 3, axis=1), "float32")
+        for column in np.array(list(corners)).T
+    ]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(parameters)
         z = family.sample(parameters, seed=0)
         kl = family.kl_divergence(parameters, z)
-    for values in (z, kl, *tape.gradient(z, parameters), *tape.gradient(kl, parameters)):
-        if values is not None:
-            assert np.isfinite(values.numpy()).all()
-    assert (kl.numpy() >= -1e-5).all() or name not in SCIPY
+        weight = family.log_prior(z) - family.log_prob(z, parameters)
+    for values in (z, kl, weight):
+        assert np.isfinite(values).all()
+        for gradient in tape.gradient(values, parameters):
+            assert gradient is None or np.isfinite(gradient).all()
+    assert (kl.numpy() >= -1e-5).all() or not closed_form(family)
+
+
+@pytest.mark.parametrize("side", [-50.0, 50.0])
+@pytest.mark.parametrize("name", ALL)
+def test_no_parameter_is_stuck_far_out(name, side):
+    """Each one still has a gradient of the KL, in float32, however far it has strayed."""
+    family = make(name)
+    for index in range(len(family.parameter_names)):
+        raw = [side if index == other else 0.3 for other in range(len(family.parameter_names))]
+        parameters = tensors(raw, (4, 3), "float32")
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            kl = family.kl_divergence(parameters, family.sample(parameters, seed=0))
+        assert (tape.gradient(kl, parameters)[index].numpy() != 0).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_prior_quantile_fits_the_prior_samples(name):
+    family = make(name)
+    z = family.sample_prior((20_000, 3), seed=2).numpy()
+    for share in (0.1, 0.5, 0.9):
+        found = np.mean(z < family.prior_quantile(np.full((1, 3), share)), axis=0)
+        np.testing.assert_allclose(found, share, atol=0.015)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_priors_moments_are_those_of_its_samples(name):
+    family = make(name)
+    z = family.sample_prior((100_000, 3), seed=0).numpy().astype("float64")
+    assert np.shape(family.prior_mean) in ((), (3,))
+    away = np.abs(family.prior_mean - z.mean(axis=0))
+    np.testing.assert_array_less(away, 5 * standard_error(z))
+    np.testing.assert_allclose(family.prior_variance(3), z.var(axis=0), rtol=0.1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_are_compiled(name):
+    """Keras compiles with XLA where there is a GPU, and some random operations don't go there."""
+    family = make(name)
+    parameters = tensors([0.3] * len(family.parameter_names), (5, 3), "float32")
+    compiled = tf.function(family.sample, jit_compile=True)
+    z = compiled(parameters, seed=1).numpy()
+    assert np.isfinite(z).all()
+    assert len(np.unique(z)) == z.size
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_family_is_rebuilt_from_its_configuration(name):
+    family = distributions.get_family(name)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(family))
+    assert type(again) is type(family)
+    assert again.get_config() == family.get_config()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_vae_with_the_family_is_saved_and_loaded(name, make_vae, pictures, tmp_path):
+    vae = make_vae(prior=name)
+    vae.compile("adam", run_eagerly=True)
+    vae.fit(pictures, epochs=1, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    assert loaded.prior.name == name
+    np.testing.assert_array_equal(loaded.reconstruct(pictures), vae.reconstruct(pictures))
+    noise = vae.sampling.seed_generator.state  # a loaded model draws noise of its own
+    loaded.sampling.seed_generator.state.assign(noise)
+    for model in (loaded, vae):
+        model(pictures)
+    assert float(sum(loaded.losses)) == float(sum(vae.losses))  # the negative ELBO
+
+
+# Arguments of single families
+
+
+@pytest.mark.parametrize("degrees", [1, 0, -3, float("nan"), float("inf")])
+def test_degrees_of_freedom_without_a_mean_are_refused(degrees):
+    with pytest.raises(ValueError, match="degrees must be a number above 1"):
+        distributions.StudentT(degrees)
+
+
+def test_the_degrees_of_freedom_are_used_and_kept():
+    family = distributions.StudentT(2.5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(family))
+    z = np.linspace(-4, 4, 9)
+    expected = scipy.stats.t(2.5, 0.7).pdf(z)
+    np.testing.assert_allclose(density(again, z, (0.7, 0.0)), expected, rtol=1e-10)
+    shares = np.array([0.2, 0.7])
+    np.testing.assert_allclose(again.prior_quantile(shares), scipy.stats.t.ppf(shares, 2.5))
+
+
+@pytest.mark.parametrize("location", [-2.0, 0.0, 1.5])
+@pytest.mark.parametrize("log_shape", [0.0, 1.0])
+def test_the_median_of_a_kumaraswamy_is_where_its_parameter_says(location, log_shape):
+    family = distributions.Kumaraswamy()
+    z = family.sample(tensors((location, log_shape), (40_000, 1)), seed=1).numpy()
+    median = scipy.special.expit(location / np.hypot(1, location / (5 if location > 0 else 10)))
+    assert np.mean(z < median) == pytest.approx(0.5, abs=0.015)
+
+
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_a_kumaraswamy_has_a_density_at_its_ends(end):
+    """Rounding can put a code there."""
+    family, z = distributions.Kumaraswamy(), tf.constant([[end]])
+    for raw in itertools.product((-50.0, 0.0, 50.0), repeat=2):
+        assert np.isfinite(family.log_prob(z, tensors(raw, (1, 1), "float32"))).all()
+    assert float(family.log_prior(z)[0, 0]) == pytest.approx(0, abs=1e-5)
+
+
+# The sphere
+
+VECTORS = ([0.0, 0.0], [0.9, -1.4], [0.3, 0.5, 1.7], [-2.0, 1.0, 0.5, 0.0], [1.5] * 7)
+
+
+def at_vector(vector, count=1, dtype="float64"):
+    return [tf.tile(tf.constant([vector], dtype), (count, 1))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("vector", [*VECTORS, [50.0, -50.0], [1e-20, 0.0, 0.0]])
+def test_samples_lie_on_the_sphere(vector, dtype):
+    z = distributions.PowerSpherical().sample(at_vector(vector, 10_000, dtype), seed=0)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_samples_keep_their_angle_to_the_mean_direction(vector):
+    """(1 + m z) / 2 is Beta((d-1)/2 + k, (d-1)/2), and what is left of z is symmetric."""
+    z = distributions.PowerSpherical().sample(at_vector(vector, 4000), seed=4).numpy()
+    concentration, half = np.dot(vector, vector), (len(vector) - 1) / 2
+    direction = np.array(vector) / np.sqrt(concentration) if concentration else np.eye(2)[0]
+    cosine = z @ direction
+    expected = scipy.stats.beta(half + concentration, half)
+    assert scipy.stats.kstest((1 + cosine) / 2, expected.cdf).pvalue > 1e-3
+    across = z - cosine[:, np.newaxis] * direction
+    np.testing.assert_array_less(np.abs(across.mean(axis=0)), 5 * standard_error(across) + 1e-9)
+
+
+def circle(count=4000):
+    angle = 2 * np.pi * (np.arange(count) + 0.5) / count
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+@pytest.mark.parametrize("vector", [vector for vector in VECTORS if len(vector) < 4])
+def test_the_density_integrates_to_one_over_the_sphere(vector):
+    """In three dimensions equal steps in height cut slices of equal area."""
+    z, area = circle(), 2 * np.pi
+    if len(vector) == 3:
+        height, weights = np.polynomial.legendre.leggauss(200)
+        ring = circle(400)[:, np.newaxis] * np.sqrt(1 - height**2)[:, np.newaxis]
+        z = np.concatenate([ring, np.broadcast_to(height[:, np.newaxis], (400, 200, 1))], axis=-1)
+    family = distributions.PowerSpherical()
+    log_q = family.log_prob(tf.constant(z), [tf.constant(vector, "float64")])[..., 0]
+    q = np.exp(log_q.numpy())
+    total = area * q.mean() if len(vector) == 2 else area * np.sum(weights * q.mean(axis=0))
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("vector", [*VECTORS, [8.0, 3.0, -6.0]])
+def test_the_kl_on_the_sphere_is_an_integral_over_the_angle(vector):
+    concentration, half = np.dot(vector, vector), (len(vector) - 1) / 2
+    q, p = scipy.stats.beta(half + concentration, half), scipy.stats.beta(half, half)
+
+    def integrand(share):
+        return np.exp(q.logpdf(share)) * (q.logpdf(share) - p.logpdf(share))
+
+    expected = integrals(integrand, [0, 0.5, 0.9, 1]).sum()
+    found = distributions.PowerSpherical().kl_divergence(at_vector(vector))
+    assert float(found[0, 0]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_zero_vector_has_a_gradient():
+    family = distributions.PowerSpherical()
+    for vector in ([0.0] * 3, [1e-20] * 3):
+        (z_direction,) = at_vector(vector, 5, "float32")
+        with tf.GradientTape() as tape:
+            tape.watch(z_direction)
+            z = family.sample([z_direction], seed=0)
+            total = tf.reduce_sum(z) + tf.reduce_sum(family.kl_divergence([z_direction], z))
+        assert np.isfinite(tape.gradient(total, z_direction)).all()
+
+
+def test_a_sphere_needs_two_dimensions():
+    family = distributions.PowerSpherical()
+    message = "needs at least 2 latents, and got 1: raise latent_size"
+    with pytest.raises(ValueError, match=message):
+        family.sample([tf.zeros((3, 1))])
+    with pytest.raises(ValueError, match=message):
+        family.prior_quantile(np.array([[0.5]]))
+    with pytest.raises(ValueError, match=message):
+        models.build_vae((8, 8, 1), latent_size=1, prior="power_spherical")
+    with pytest.raises(ValueError, match=message):
+        make("power_spherical", latent_size=1)
+
+
+# Learned priors
+
+
+def weights_of(family):
+    """A learned prior's weights (K,), means and scales (K, d), moved away from their start."""
+    rng = np.random.default_rng(0)
+    for weight in family.trainable_variables:
+        moved = weight.numpy() + 0.5 * rng.normal(size=weight.shape)
+        weight.assign(np.clip(moved, 0, 1) if family.name == "vamp" else moved)
+    parts = [keras.ops.convert_to_numpy(part) for part in family.mixture()]
+    log_weights, means, log_vars = (part.astype("float64") for part in parts)
+    return np.exp(log_weights), means, np.exp(log_vars / 2)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_mixture_mixes_densities_of_whole_codes(name):
+    family = make(name)
+    weights, means, scales = weights_of(family)
+    z = np.random.default_rng(1).normal(size=(20, 3))
+    components = scipy.stats.norm(means, scales).pdf(z[:, np.newaxis])  # (20, K, 3)
+    whole = np.log(components.prod(axis=-1) @ weights)
+    latent_by_latent = np.log(np.einsum("k,nkd->nd", weights, components)).sum(axis=-1)
+    found = family.log_prior(tf.constant(z)).numpy()[:, 0]
+    np.testing.assert_allclose(found, whole, rtol=1e-9)
+    assert np.abs(found - latent_by_latent).max() > 1e-3
+    assert weights.sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_mixture_integrates_to_one_over_the_plane(name):
+    family = make(name, latent_size=2)
+    weights_of(family)
+    line = np.linspace(-9, 9, 201)
+    z = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    p = np.exp(family.log_prior(tf.constant(z)).numpy())
+    assert p.sum() * (line[1] - line[0]) ** 2 == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_the_marginals_of_a_mixture(name):
+    """Samples and quantiles of each latent are those of the one-dimensional mixture."""
+    family = make(name)
+    weights, means, scales = weights_of(family)
+
+    def marginal(z, latent):
+        return scipy.stats.norm(means[:, latent], scales[:, latent]).cdf(z[:, np.newaxis]) @ weights
+
+    z = family.sample_prior((4000, 3), seed=1).numpy().astype("float64")
+    shares = np.random.default_rng(0).random((2, 5, 3))
+    places = family.prior_quantile(shares)
+    for latent in range(3):
+        assert scipy.stats.kstest(marginal(z[:, latent], latent), "uniform").pvalue > 1e-3
+        below = marginal(places[..., latent].ravel(), latent)
+        np.testing.assert_allclose(below, shares[..., latent].ravel(), atol=1e-6)
+    np.testing.assert_allclose(family.prior_mean, weights @ means, rtol=1e-5)
+
+
+def test_samples_of_a_mixture_are_whole_codes():
+    """Two far components, at opposite corners: no code is at one in z_1 and at the other in z_2."""
+    family = distributions.MixtureOfGaussians(components=2)
+    family.connect(models.dense_encoder((8, 8, 1), 2, family.parameter_names, hidden=()))
+    family.means.assign([[9.0, 9.0], [-9.0, -9.0]])
+    family.logits.assign(np.log([0.8, 0.2]))
+    z = family.sample_prior((2000, 2), seed=0).numpy()
+    assert (np.sign(z[:, 0]) == np.sign(z[:, 1])).all()
+    assert np.mean(z[:, 0] > 0) == pytest.approx(0.8, abs=0.04)
+
+
+def test_a_mixture_starts_as_a_cover_of_the_standard_normal():
+    family = make("mixture", latent_size=8)
+    np.testing.assert_allclose(family.prior_variance(8).mean(), 1, atol=0.15)
+    assert np.std(family.means.numpy()) > 0.5  # apart from each other
+
+
+def test_pseudo_pictures_start_with_codes_of_their_own(make_vae, pictures):
+    """As far from each other as those of real pictures, or more."""
+    vae = make_vae(prior="vamp", latent_size=3)
+    spread = np.std(vae.prior.mixture()[1], axis=0).mean()
+    assert spread > 0.5 * vae.encode(pictures).std(axis=0).mean()
+
+
+def test_the_vamp_prior_is_the_mean_posterior_at_its_pictures(make_vae, pictures):
+    prior = distributions.VampPrior(components=30)
+    vae = make_vae(prior=prior, latent_size=3)
+    prior.start_from(pictures)
+    mean, log_var = (part.astype("float64") for part in vae.posterior_arrays(pictures[:30]))
+    z = np.random.default_rng(0).normal(size=(4, 3))
+    normals = scipy.stats.norm(mean, np.exp(log_var / 2))
+    expected = np.log(normals.pdf(z[:, np.newaxis]).prod(axis=-1).mean(axis=-1))
+    np.testing.assert_allclose(prior.log_prior(tf.constant(z))[:, 0], expected, rtol=1e-5)
+
+
+def test_pseudo_pictures_start_from_given_ones_only_if_they_fit(make_vae, pictures):
+    prior = make_vae(prior=distributions.VampPrior(components=30)).prior
+    for wrong in (pictures[:29], pictures[:, :4], 255 * pictures, pictures[..., 0]):
+        with pytest.raises(ValueError, match=r"pictures must be at least 30 of shape \(8, 8, 1\)"):
+            prior.start_from(wrong)
+    with pytest.raises(ValueError, match="pictures must be at least 30"):
+        prior.start_from(np.full((30, 8, 8, 1), np.nan))
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_learned_prior_learns_and_is_counted_once(name, make_vae, pictures):
+    vae = make_vae(prior=name)
+    parts = [vae.encoder.count_params(), vae.decoder.count_params(), vae.prior.count_params()]
+    own = {"mixture": 50 * (1 + 2 + 2), "vamp": 50 * 64}[name]
+    assert parts[2] == own
+    assert sum(int(np.prod(v.shape)) for v in vae.trainable_variables) == sum(parts)
+    assert vae.count_params() == sum(parts) + 1  # and the step of the KL's weight
+    before = [weight.numpy() for weight in vae.prior.trainable_variables]
+    vae.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
+    vae.fit(pictures, epochs=3, verbose=0)
+    for weight, old in zip(vae.prior.trainable_variables, before, strict=True):
+        assert np.abs(weight.numpy() - old).max() > 0.01
+    if name == "vamp":
+        assert vae.prior.pictures.numpy().min() == 0
+        assert vae.prior.pictures.numpy().max() <= 1
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_learned_prior_belongs_to_one_model(name, make_vae):
+    prior = CLASSES[name](components=4)
+    with pytest.raises(ValueError, match=r"has no weights yet: make a VAE with it"):
+        prior.log_prior(tf.zeros((1, 2)))
+    make_vae(prior=prior)
+    assert prior.log_prior(tf.zeros((1, 2))).shape == (1, 1)
+    with pytest.raises(ValueError, match="belongs to a model already: give each model its own"):
+        make_vae(prior=prior)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_learned_prior_refuses_what_does_not_fit(name):
+    with pytest.raises(ValueError, match="components must be at least 1, and is 0"):
+        CLASSES[name](components=0)
+    family = make(name)
+    with pytest.raises(ValueError, match=r"shape must end in 3 latents, and is \(5, 2\)"):
+        family.sample_prior((5, 2))
+    with pytest.raises(ValueError, match=r"u must have shape \(\.\.\., 3\), and has \(5,\)"):
+        family.prior_quantile(np.full(5, 0.5))
+
+
+def test_the_number_of_components_is_kept():
+    family = distributions.VampPrior(components=7)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(family))
+    assert again.components == 7
+
+
+# What the families are made of
 
 
 def test_the_standard_exponential_survives_a_uniform_of_zero(monkeypatch):
@@ -284,56 +752,78 @@ def test_the_standard_exponential_survives_a_uniform_of_zero(monkeypatch):
         keras.random, "uniform", lambda shape, **_: tf.fill(shape, tf.constant(values["u"]))
     )
     assert float(distributions.standard_exponential((1,), "float32")[0]) == 0
+    assert 0 < float(distributions.inner_uniform((1,), "float32")[0]) < 1e-7
     values["u"] = float(np.nextafter(np.float32(1), np.float32(0)))  # the largest it returns
     assert 15 < float(distributions.standard_exponential((1,), "float32")[0]) < 20
+    assert float(distributions.inner_uniform((1,), "float32")[0]) < 1
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_prior_quantile_inverts_the_prior(name):
+@pytest.mark.parametrize("u", [0.0, float(np.nextafter(np.float32(1), np.float32(0)))])
+@pytest.mark.parametrize("name", FACTORISED)
+def test_samples_survive_the_ends_of_the_uniform(name, u, monkeypatch):
+    """Whatever the noise, z and its gradient are finite, and so is the density there."""
+    monkeypatch.setattr(keras.random, "uniform", lambda shape, **_: tf.fill(shape, tf.constant(u)))
     family = distributions.get_family(name)
-    shares = np.array([[0.01, 0.2, 0.5], [0.6, 0.9, 0.995]])
-    places = family.prior_quantile(shares)
-    assert places.shape == shares.shape
-    start = breakpoints(family, family.prior_parameters)[0]
-    for share, place in zip(shares.ravel(), places.ravel(), strict=True):
-        inner = sorted({start, 0.0, float(place)} | {float(place) - step for step in (1, 3, 8)})
-        inner = [p for p in inner if start <= p <= place]
-        below = integral(lambda z: float(density(family, z, family.prior_parameters)), inner)
-        assert below == pytest.approx(share, abs=1e-6)
+    for raw in itertools.product((-50.0, 0.3, 50.0), repeat=len(family.parameter_names)):
+        parameters = tensors(raw, (1, 1), "float32")
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            z = family.sample(parameters, seed=0)
+        assert np.isfinite([z, family.log_prob(z, parameters), *tape.gradient(z, parameters)]).all()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_prior_quantile_fits_the_prior_samples(name):
-    family = distributions.get_family(name)
-    z = family.sample_prior((20_000, 1), seed=2).numpy()
-    for share in (0.1, 0.5, 0.9):
-        found = np.mean(z < family.prior_quantile(np.array(share)))
-        assert found == pytest.approx(share, abs=0.015)
+POSITIVE = np.concatenate([10.0 ** np.linspace(-6, 6, 121), np.linspace(0.9, 2.1, 25)])
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_prior_mean(name):
-    family = distributions.get_family(name)
-    expected = {"normal": 0.0, "laplace": 0.0, "exponential": 1.0}.get(name)
-    if expected is None:
-        expected = float(family.sample_prior((100_000, 1), seed=0).numpy().mean())
-    assert family.prior_mean == pytest.approx(expected, abs=0.02 if name not in SCIPY else 1e-6)
+@pytest.mark.parametrize(("dtype", "precision"), [("float64", 1e-11), ("float32", 2e-6)])
+@pytest.mark.parametrize("name", ["log_gamma", "digamma"])
+def test_the_gamma_function_is_scipys(name, dtype, precision):
+    x = POSITIVE.astype(dtype)
+    expected = getattr(scipy.special, {"log_gamma": "gammaln"}.get(name, name))(x.astype("float64"))
+    found = getattr(distributions, name)(tf.constant(x)).numpy()
+    assert found.dtype == dtype
+    assert (np.abs(found - expected) / (1 + np.abs(expected)) < precision).all()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_family_is_rebuilt_from_its_configuration(name):
-    family = distributions.get_family(name)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(family))
-    assert type(again) is type(family)
-    assert again.get_config() == family.get_config()
+@pytest.mark.parametrize(("dtype", "precision"), [("float64", 1e-11), ("float32", 3e-6)])
+def test_a_ratio_of_gamma_functions_keeps_its_digits_where_they_are_huge(dtype, precision):
+    """ln of Gamma(x + 2) / Gamma(x) is ln of x (x + 1)."""
+    x = np.array([1e-3, 0.5, 3.0, 1e3, 1e8, 1e20], dtype)
+    found = distributions.log_gamma_ratio(tf.constant(x), tf.constant(2.0, dtype)).numpy()
+    exact = x.astype("float64")
+    expected = np.log(exact) + np.log1p(exact)
+    assert (np.abs(found - expected) / (1 + np.abs(expected)) < precision).all()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_vae_with_the_family_is_saved_and_loaded(name, make_vae, pictures, tmp_path):
-    vae = make_vae(prior=name)
-    vae.compile("adam")
-    vae.fit(pictures, epochs=1, verbose=0)
-    vae.save(tmp_path / "vae.keras")
-    loaded = keras.saving.load_model(tmp_path / "vae.keras")
-    assert loaded.prior.name == name
-    np.testing.assert_array_equal(loaded.reconstruct(pictures), vae.reconstruct(pictures))
+def test_the_slope_of_log_gamma_is_digamma():
+    x = tf.constant(POSITIVE)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        log_gamma, digamma = distributions.log_gamma(x), distributions.digamma(x)
+    np.testing.assert_allclose(tape.gradient(log_gamma, x), scipy.special.digamma(x), rtol=1e-8)
+    trigamma = scipy.special.polygamma(1, POSITIVE)
+    np.testing.assert_allclose(tape.gradient(digamma, x), trigamma, rtol=1e-8)
+
+
+def test_log1mexp_keeps_its_digits_at_both_ends():
+    x = -np.array([1e-20, 1e-8, 0.3, np.log(2), 1.0, 40.0, 600.0])
+    expected = [np.log(1e-20), np.log(1e-8) - 0.5e-8, *np.log1p(-np.exp(x[2:-2]))]
+    expected += [-np.exp(-40.0), -np.exp(-600.0)]
+    with tf.GradientTape() as tape:
+        given = tf.constant(x)
+        tape.watch(given)
+        found = distributions.log1mexp(given)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(tape.gradient(found, given), np.exp(x) / np.expm1(x), rtol=1e-9)
+
+
+def test_a_soft_bound_holds_and_lets_gradients_through():
+    x = tf.constant([-50.0, -1.0, -0.01, 0.0, 0.01, 1.0, 50.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = distributions.softly_bounded(x, -1.5, 5)
+    assert (np.diff(y) > 0).all()
+    assert -1.5 < float(y[0]) < -1.49
+    assert 4.9 < float(y[-1]) < 5
+    np.testing.assert_allclose(y[2:5], x[2:5], rtol=1e-4)
+    assert (tape.gradient(y, x).numpy() > 1e-6).all()

@@ -80,6 +80,26 @@ def test_the_kl_layer_hands_z_to_a_family_without_a_closed_form():
     assert float(layer.losses[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_the_kl_layer_adds_one_value_a_code(parameters):
+    """Where latents are not independent, the KL of a code is not a sum over them."""
+    layer = layers.KLDivergence("power_spherical")
+    layer(parameters[:1])
+    length = np.sum(parameters[0].numpy() ** 2, axis=1)  # the concentration, k
+    rate = np.log1p(length) - length / (1 + length)  # on a sphere in three dimensions
+    assert float(layer.losses[0]) == pytest.approx(rate.mean(), rel=1e-4)
+
+
+def test_the_layers_share_the_weights_of_a_learned_prior(make_vae, pictures):
+    vae = make_vae(prior="mixture")
+    assert vae.sampling.prior is vae.kl_divergence.prior is vae.prior
+    vae.compile("adam")
+    rates = []
+    for height in (0.0, 30.0):
+        vae.prior.means.assign(tf.fill(vae.prior.means.shape, height))
+        rates.append(vae.evaluate(pictures, verbose=0, return_dict=True)["rate"])
+    assert rates[1] > rates[0] + 100
+
+
 @pytest.mark.parametrize("beta", [-1, -1e-9, float("nan")])
 def test_a_negative_beta_is_refused(beta):
     with pytest.raises(ValueError, match="beta must be at least 0"):

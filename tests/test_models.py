@@ -203,7 +203,7 @@ def test_generate_repeats_with_its_seed(make_vae):
     assert not np.array_equal(vae.generate(4, seed=1), vae.generate(4, seed=2))
 
 
-@pytest.mark.parametrize("prior", ["normal", "exponential"])
+@pytest.mark.parametrize("prior", list(distributions.families()))
 def test_generate_scales_around_the_priors_mean(make_vae, monkeypatch, prior):
     vae = make_vae(prior=prior)
     monkeypatch.setattr(vae, "decode", lambda z: np.asarray(z))
@@ -212,6 +212,31 @@ def test_generate_scales_around_the_priors_mean(make_vae, monkeypatch, prior):
     mean = vae.prior.prior_mean
     halved = vae.generate(5, temperature=0.5, seed=3)
     np.testing.assert_allclose(halved - mean, 0.5 * (codes - mean), atol=1e-6)
+
+
+def test_codes_of_a_sphere_are_generated_on_it(make_vae, monkeypatch):
+    vae = make_vae(prior="power_spherical", latent_size=5)
+    monkeypatch.setattr(vae, "decode", lambda z: np.asarray(z))
+    for temperature in (1.0, 0.5):
+        lengths = np.linalg.norm(vae.generate(9, temperature=temperature), axis=1)
+        np.testing.assert_allclose(lengths, temperature, rtol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("prior", list(distributions.families()))
+def test_the_decoder_takes_codes_in_units_of_their_prior(prior, architecture):
+    """So a network learns as fast from a narrow prior as from a wide one."""
+    vae = models.build_vae((12, 9, 1), 4, prior, architecture=architecture)
+    names = [layer.name for layer in vae.decoder.layers]
+    if isinstance(vae.prior, distributions.Normal):
+        assert "standardised" not in names
+    else:
+        z = vae.prior.sample_prior((20_000, 4), seed=0)
+        inputs = vae.decoder.get_layer("standardised")(z).numpy()
+        np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=0.05)
+        np.testing.assert_allclose(inputs.std(axis=0), 1, atol=0.1)
+    x = random_pictures(8, (12, 9, 1))
+    assert vae.reconstruct(x).shape == x.shape
 
 
 def test_the_wrong_number_of_heads_is_refused():

@@ -161,7 +161,7 @@ def test_a_seed_is_set(notebook):
 
 
 def test_the_file_is_small(path):
-    assert path.stat().st_size < 1_000_000
+    assert path.stat().st_size < 2_000_000
 
 
 def test_tags_are_known(notebook):

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from helpers import distributions, plots
 
+FACTORISED = [name for name, family in distributions.families().items() if family.factorised]
+
 
 def texts(figure):
     """Every text of a figure, in one string."""
@@ -154,9 +156,14 @@ def test_ten_digit_colours_all_different():
 def test_every_family_has_a_colour_of_its_own(name):
     colour = plots.FAMILY_COLOURS[name]
     assert list(plots.FAMILY_COLOURS.values()).count(colour) == 1
+    assert plots.family_colour(name) == colour
 
 
-@pytest.mark.parametrize("name", list(distributions.families()))
+def test_a_readers_own_family_is_grey():
+    assert plots.family_colour("my own") == plots.GREY
+
+
+@pytest.mark.parametrize("name", FACTORISED)
 def test_manifold_codes_are_finite_and_read_like_a_map(name):
     quantile = distributions.get_family(name).prior_quantile
     codes = plots.manifold_codes(quantile, side=5)
@@ -372,3 +379,69 @@ def test_the_chain_has_its_marginals_and_a_gap_a_length():
     assert gap.get_xscale() == "log"
     assert [text.get_text() for text in gap.get_xticklabels()] == ["5", "10", "40"]
     assert [text.get_text() for text in gap.get_legend().get_texts()] == ["fixed", "exact"]
+
+
+# 05 The latent space
+
+
+def test_learning_curves_count_in_epochs_where_asked(histories):
+    figure = plots.learning_curves(histories, {"loss": "loss"}, "Epochs", steps_an_epoch=20)
+    (ax,) = figure.axes
+    assert ax.get_xlabel() == "epochs"
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0.5, 1, 1.5])
+
+
+def test_a_walk_draws_a_line_for_every_one_of_four_rows():
+    ways = ("pixels", "codes", "straight", "arc")
+    rows = {name: np.zeros((3, 2, 2, 1)) for name in ways}
+    lines = {name: np.arange(3.0) + i for i, name in enumerate(ways)}
+    below = plots.walk(rows, np.linspace(0, 1, 3), lines, "share", "Ways").axes[1]
+    assert [line.get_label() for line in below.lines] == list(ways)
+    assert len({line.get_color() for line in below.lines}) == 4
+
+
+def test_posterior_ellipses_reach_two_standard_deviations():
+    figure, ax = plt.subplots()
+    ax.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+    means, deviations = np.array([[1.0, -1.0], [0.0, 2.0]]), np.array([[0.5, 0.1], [0.2, 0.3]])
+    plots.posterior_ellipses(ax, means, deviations, np.array([3, 7]))
+    (ellipses,) = ax.collections
+    figure.canvas.draw()
+    np.testing.assert_array_equal(ellipses.get_offsets(), means)
+    for path, transform, deviation in zip(
+        ellipses.get_paths() * 2, ellipses.get_transforms(), deviations, strict=True
+    ):
+        size = np.ptp((path.vertices @ transform[:2, :2].T), axis=0)
+        np.testing.assert_allclose(size, 4 * deviation, rtol=0.02)
+    colours = [to_hex(colour) for colour in ellipses.get_edgecolors()]
+    assert colours == [plots.DIGIT_COLOURS[digit].lower() for digit in (3, 7)]
+
+
+def test_the_thumbnail_map_puts_pictures_where_their_points_are():
+    points = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [9.9, 9.9]])
+    pictures = np.ones((4, 3, 3, 1), "float32")
+    figure = plots.thumbnail_map(points, pictures, np.array([0, 1, 2, 3]), "Map", cells=5)
+    (ax,) = figure.axes
+    canvas = np.asarray(ax.images[0].get_array())
+    assert canvas.shape == (15, 15, 3)
+    assert ax.get_title(loc="left") == "Map"
+    corners = {0: canvas[-1, 0], 1: canvas[-1, -1], 2: canvas[0, -1]}  # z_2 grows upwards
+    for digit, colour in corners.items():
+        assert to_hex(colour) == plots.DIGIT_COLOURS[digit].lower()
+    np.testing.assert_array_equal(canvas[0, 0], 1)  # nothing there: paper
+    inked = (canvas < 1).any(axis=2).sum()
+    assert inked == 3 * 9  # the fourth shares a cell with the third
+
+
+def test_aggregate_posteriors_show_area_and_prior():
+    z = np.linspace(-3, 3, 31)
+    prior = np.exp(-0.5 * z**2)
+    aggregates = np.stack([prior * height for height in (0.5, 1.0, 2.0)])
+    figure = plots.aggregate_posteriors(z, prior, aggregates, ["a", "b", "c"], "Audit", columns=2)
+    assert figure.get_suptitle() == "Audit"
+    shown = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in shown] == ["a", "b", "c"]
+    for ax, density in zip(shown, aggregates, strict=True):
+        (area,) = ax.collections
+        assert area.get_paths()[0].vertices[:, 1].max() == pytest.approx(density.max())
+        np.testing.assert_array_equal(ax.lines[0].get_ydata(), prior)

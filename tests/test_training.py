@@ -246,3 +246,98 @@ def test_the_loss_falls_on_real_digits(build):
     )
     assert (np.diff(history["loss"]) < 0).all()
     assert history["val_loss"][-1] < 0.97 * history["val_loss"][0]
+
+
+# Snapshots
+
+
+def snapshots_of(vae, pictures, steps=5, train_steps=32, **arguments):
+    arguments.setdefault("codes_of", pictures)
+    kept = training.Snapshots(steps, steps_an_epoch=len(pictures) / 8, **arguments)
+    keras.utils.set_random_seed(0)
+    training.train(vae, pictures, steps=train_steps, callbacks=[kept], **QUIET)
+    return kept
+
+
+def test_snapshots_keep_what_they_are_told_to(make_vae, pictures):
+    z = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
+    vae = make_vae()
+    untrained = vae.encode(pictures), vae.reconstruct(pictures[:6]), vae.decode(z)
+    kept = snapshots_of(vae, pictures, pictures_of=pictures[:6], samples_at=z)
+    trained_now = vae.encode(pictures), vae.reconstruct(pictures[:6]), vae.decode(z)
+    for frames, first, last in zip(
+        (kept.codes, kept.pictures, kept.samples), untrained, trained_now, strict=True
+    ):
+        assert frames.shape == (5, *first.shape)
+        np.testing.assert_array_equal(frames[0], first)
+        np.testing.assert_array_equal(frames[-1], last)
+        moves = np.abs(np.diff(frames, axis=0)).reshape(4, -1).max(axis=1)
+        assert (moves > 0).all()
+
+
+def test_snapshots_are_dense_at_the_start_and_know_their_epoch(make_vae, pictures):
+    kept = snapshots_of(make_vae(), pictures)
+    np.testing.assert_array_equal(kept.step, [0, 2, 8, 18, 32])
+    np.testing.assert_allclose(kept.epoch, kept.step / 5)  # 40 pictures, 8 a batch
+
+
+def test_snapshots_are_taken_in_the_middle_of_a_round_and_once_a_step(make_vae, pictures):
+    kept = snapshots_of(make_vae(), pictures, steps=[7, 0, 3, 3], train_steps=8)
+    np.testing.assert_array_equal(kept.step, [0, 3, 7])
+    many = snapshots_of(make_vae(), pictures, steps=50, train_steps=8)
+    np.testing.assert_array_equal(many.step, range(9))
+    assert many.samples is None is many.pictures
+
+
+def test_a_snapshot_in_the_middle_is_the_model_at_that_step(make_vae, pictures):
+    kept = snapshots_of(make_vae(), pictures, steps=[0, 3, 8], train_steps=8)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    stopped = make_vae()
+    keras.utils.set_random_seed(0)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(stopped, pictures, steps=8, callbacks=[Stop()], **QUIET)
+    np.testing.assert_array_equal(kept.codes[1], stopped.encode(pictures))
+
+
+def test_snapshots_leave_the_training_alone(make_vae, pictures):
+    watched = make_vae()
+    snapshots_of(watched, pictures, pictures_of=pictures, samples_at=np.zeros((1, 2)))
+    alone = make_vae()
+    keras.utils.set_random_seed(0)
+    training.train(alone, pictures, steps=32, **QUIET)
+    assert same_weights(watched, alone)
+
+
+def test_a_step_that_is_passed_between_two_calls_is_kept_at_the_next(make_vae, pictures):
+    vae = make_vae()
+    kept = training.Snapshots([0, 1, 4, 6], steps_an_epoch=5, codes_of=pictures)
+    vae.compile("adam", steps_per_execution=3)
+    vae.fit(pictures[:36], batch_size=4, epochs=1, callbacks=[kept], verbose=0)
+    np.testing.assert_array_equal(kept.step, [0, 3, 6])
+
+
+def test_snapshots_of_a_plain_autoencoder(make_autoencoder, pictures):
+    autoencoder = make_autoencoder()
+    kept = snapshots_of(autoencoder, pictures, pictures_of=pictures[:2])
+    np.testing.assert_array_equal(kept.codes[-1], autoencoder.encode(pictures))
+    np.testing.assert_array_equal(kept.pictures[-1], autoencoder.reconstruct(pictures[:2]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 1}, "two or more, from 0 on, and are 1"),
+        ({"steps": [5]}, "two or more"),
+        ({"steps": [-1, 4]}, "from 0 on"),
+        ({"steps_an_epoch": 0}, "len\\(x\\) / batch_size, and is 0"),
+        ({"codes_of": None}, "give codes_of, pictures_of or samples_at"),
+    ],
+)
+def test_wrong_snapshots_are_explained(pictures, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        training.Snapshots(**({"steps_an_epoch": 5, "codes_of": pictures} | arguments))

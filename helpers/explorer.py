@@ -1,0 +1,186 @@
+"""One page that runs trained VAEs in a browser: a plane to drag over, sliders, a pad to draw on.
+
+``write_explorer`` puts the weights of dense models into ``explorer_template.html``: one file that
+needs neither a network nor a server, on a phone as in a lecture hall.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from helpers import metrics, plots
+from helpers.models import VAE
+
+TEMPLATE = Path(__file__).with_name("explorer_template.html")
+LARGEST = 3_000_000  # bytes of a page
+SLIDERS = 10
+ACTIVATIONS = ("linear", "relu", "silu", "tanh")
+PRIORS = ("normal", "laplace")  # whose first parameter is the mean
+SHAPE = (28, 28, 1)
+
+
+def write_explorer(
+    path: str | Path,
+    plane: VAE,
+    pictures: np.ndarray,
+    labels: np.ndarray,
+    many: VAE | None = None,
+) -> Path:
+    """Write a page to explore one or two VAEs of digits with; return its path.
+
+    Weights travel as whole numbers with a scale a unit: 16 bits in decoders, whose pictures then
+    differ from Keras's by less than a grey level, 8 bits in encoders. A plane model with
+    ``hidden=(256, 256, 256)`` and a second one with ``(256, 256)`` make a page of 2.6 MB; the
+    builders' own (512, 512, 512) would be too large.
+
+    Args:
+        plane: a VAE with two latents, made with ``dense_encoder`` and ``dense_decoder``.
+        pictures, labels: held-out digits (n, 28, 28, 1), the dots of the plane, and (n,).
+        many: a VAE with more latents, for the sliders.
+
+    Raises:
+        ValueError: a model is none that the page can run, pictures and labels don't fit, or the
+            page would be larger than 3 MB.
+    """
+    if plane.latent_size != 2:
+        raise ValueError(f"the plane needs a VAE with 2 latents, and got {plane.latent_size}")
+    if pictures.shape[1:] != SHAPE or labels.shape != pictures.shape[:1]:
+        raise ValueError(
+            f"pictures must be (n, 28, 28, 1) with n labels, and have the shapes {pictures.shape} "
+            f"and {labels.shape}"
+        )
+    data = {
+        "plane": model_data(plane, pictures),
+        "many": model_data(many, pictures) if many else None,
+        "codes": np.round(plane.encode(pictures), 2).tolist(),
+        "labels": labels.tolist(),
+        "colours": plots.DIGIT_COLOURS,
+        "digits": encoded(np.round(255 * some_of_each(pictures, labels)), "u1"),
+    }
+    page = filled(TEMPLATE.read_text(encoding="utf-8"), data)
+    if len(page) > LARGEST:
+        raise ValueError(
+            f"the page would have {len(page) / 1e6:.1f} MB, and {LARGEST / 1e6:.0f} MB is the "
+            "largest: train smaller models for it, such as with hidden=(256, 256)"
+        )
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(page)
+    os.replace(part, path)
+    return path
+
+
+def filled(template: str, data: dict) -> bytes:
+    """Return the page: the template with the data and a policy that allows its own code alone."""
+    hashes = {
+        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for kind, text in re.findall(r"<(style|script)>(.*?)</\1>", template, re.S)
+    }
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{hashes['script']}'; "
+        f"style-src 'sha256-{hashes['style']}'; base-uri 'none'; form-action 'none'"
+    )
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return template.replace("{{policy}}", policy).replace("{{data}}", text).encode()
+
+
+def model_data(vae: VAE, pictures: np.ndarray) -> dict:
+    """Return what the page needs to run a VAE, as JSON takes it.
+
+    Raises:
+        ValueError: the prior, the pictures' shape or a layer is none that the page knows.
+    """
+    if vae.prior.name not in PRIORS:
+        raise ValueError(f"the page knows the priors {PRIORS}, and not {vae.prior.name!r}")
+    if vae.encoder.input_shape[1:] != SHAPE:
+        raise ValueError(
+            f"the page draws pictures of {SHAPE}, and the VAE takes {vae.encoder.input_shape[1:]}"
+        )
+    rates = metrics.rate_per_latent(vae, pictures)
+    return {
+        "latents": vae.latent_size,
+        "prior": vae.prior.name,
+        "reach": round(float(vae.prior.prior_quantile(0.999)), 1),
+        "rates": np.round(rates, 2).tolist(),
+        "sliders": np.argsort(-rates)[:SLIDERS].tolist(),
+        "encoder": chain_data(vae.encoder, bits=8),
+        "decoder": chain_data(vae.decoder, bits=16),
+    }
+
+
+def chain_data(model: keras.Model, bits: int) -> list[dict]:
+    """Return the dense layers between a model's input and its first output, as JSON takes them."""
+    data, scale, offset = [], 1.0, 0.0
+    for layer in chain(model):
+        if isinstance(layer, layers.Rescaling):
+            scale, offset = layer.scale, layer.offset
+        elif isinstance(layer, layers.Dense):
+            data.append(dense_data(layer, bits, scale, offset))
+            scale, offset = 1.0, 0.0
+    return data
+
+
+def chain(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers between a model's input and its first output.
+
+    Raises:
+        ValueError: a layer or an activation is unknown to the page, or the layers are no chain.
+    """
+    found = keras.Model(model.inputs, model.outputs[0]).layers
+    handed_on = [*(layer.input for layer in found[1:]), model.outputs[0]]
+    wrong = [layer for layer in found if not can_run(layer)] or [
+        layer for layer, output in zip(found, handed_on, strict=True) if layer.output is not output
+    ]
+    if wrong:
+        raise ValueError(
+            f"the page runs chains of Flatten, Reshape and Dense layers ({', '.join(ACTIVATIONS)}) "
+            f"and cannot run the layer {wrong[0].name!r} ({type(wrong[0]).__name__}): build the "
+            "VAE with dense_encoder and dense_decoder"
+        )
+    return found
+
+
+def can_run(layer: keras.layers.Layer) -> bool:
+    """Return whether the page has what the layer does."""
+    if isinstance(layer, layers.Dense):
+        return layer.activation.__name__ in ACTIVATIONS
+    shaping = layers.InputLayer | layers.Flatten | layers.Reshape | layers.Rescaling
+    return isinstance(layer, shaping)
+
+
+def dense_data(layer: layers.Dense, bits: int, rescaled: float = 1, offset: float = 0) -> dict:
+    """Return a dense layer with its kernel, (units, inputs), rounded to whole numbers a unit.
+
+    A rescaling of its inputs, ``rescaled * input + offset``, becomes part of its weights.
+    """
+    kernel = keras.ops.convert_to_numpy(layer.kernel).T
+    bias = np.zeros(len(kernel)) if layer.bias is None else keras.ops.convert_to_numpy(layer.bias)
+    bias, kernel = bias + (offset * kernel).sum(axis=1), rescaled * kernel
+    largest = np.abs(kernel).max(axis=1)
+    scale = np.where(largest > 0, largest, 1) / (2 ** (bits - 1) - 1)
+    return {
+        "activation": layer.activation.__name__,
+        "inputs": kernel.shape[1],
+        "bits": bits,
+        "kernel": encoded(np.round(kernel / scale[:, np.newaxis]), f"i{bits // 8}"),
+        "scale": encoded(scale, "f4"),
+        "bias": encoded(bias, "f4"),
+    }
+
+
+def encoded(array: np.ndarray, kind: str) -> str:
+    """Return an array's little-endian bytes, of NumPy's type ``kind``, as base64."""
+    return base64.b64encode(array.astype(f"<{kind}").tobytes()).decode()
+
+
+def some_of_each(pictures: np.ndarray, labels: np.ndarray, count: int = 3) -> np.ndarray:
+    """Return the first ``count`` pictures of each label, in the labels' order."""
+    first = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
+    return pictures[np.concatenate(first)]
