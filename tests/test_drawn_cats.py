@@ -22,6 +22,7 @@ FOREHEAD = around(0, 0.2, 0.06, 0.06)
 CROWN = around(0, 0.4, 0.03, 0.05)
 EARS = around(0.4, 0.45, 0.08, 0.07)
 EYES = around(0.28, 0.01, 0.27, 0.24)
+IRISES = around(0.28, 0.0, 0.1, 0.05)
 PUPILS = around(0.27, 0.0, 0.02, 0.03)
 MUZZLE = around(0, -0.3, 0.1, 0.03)
 BODY = around(0, -0.9, 0.4, 0.1)
@@ -29,10 +30,10 @@ TOP = Y > 0.11
 
 # A factor: where every pixel changes, on a cat in the middle of all ranges, and where none does.
 PLACES = {
-    "fur_warmth": (FOREHEAD, WALL | PUPILS),
-    "fur_lightness": (FOREHEAD, WALL | PUPILS),
-    "stripes": (CROWN, WALL | PUPILS | EARS | MUZZLE),
-    "white": (MUZZLE, WALL | PUPILS | EARS),
+    "fur_warmth": (FOREHEAD, WALL | IRISES),
+    "fur_lightness": (FOREHEAD, WALL | IRISES),
+    "stripes": (CROWN, WALL | IRISES | EARS | MUZZLE),
+    "white": (MUZZLE, WALL | IRISES | EARS),
     "eye_colour": (around(0.36, 0.0, 0.02, 0.02), ~EYES),
     "eye_size": (around(0.42, 0.03, 0.015, 0.015), ~EYES),
     "pupil_width": (around(0.32, 0.01, 0.015, 0.02), ~EYES),
@@ -41,8 +42,8 @@ PLACES = {
     "head_width": (around(0.62, -0.08, 0.04, 0.03), WALL | BODY),
     "turn": (PUPILS, WALL | BODY),
     "tilt": (PUPILS, WALL | BODY),
-    "background_hue": (WALL, FOREHEAD | PUPILS | MUZZLE | BODY),
-    "light": (WALL | EARS, PUPILS),
+    "background_hue": (WALL, FOREHEAD | IRISES | MUZZLE | BODY),
+    "light": (WALL | EARS, IRISES),
 }
 
 
@@ -180,12 +181,15 @@ def test_the_wall_has_the_hue_of_its_factor(cats):
     assert np.abs(away).max() < 1
 
 
-def test_the_brighter_side_of_the_wall_tells_the_light(cats):
-    factors, pictures = cats
-    wall = pictures[:, :8, :].mean(axis=(1, 3))
-    right_minus_left = wall[:, 56:].mean(axis=1) - wall[:, :8].mean(axis=1)
-    light = factors[:, list(FACTORS).index("light")]
-    assert np.corrcoef(right_minus_left, light)[0, 1] > 0.95
+@pytest.mark.parametrize(
+    "place", [Y > 0.75, (Y < -0.8) & (np.abs(X) < 0.4), around(0, 0, 0.4, 0.4), EARS]
+)
+def test_the_brighter_side_of_wall_body_and_face_tells_the_light(place):
+    light = np.linspace(*FACTORS["light"], 7)
+    pictures = drawn_cats.draw(cats_like(7, light=light)).mean(axis=-1)
+    right, left = (pictures[:, place & (side * X > 0)].mean(axis=1) for side in (1, -1))
+    assert (np.diff(right - left) > 0.005).all()
+    assert right[3] == pytest.approx(left[3], abs=0.01)
 
 
 def test_fur_grows_lighter_and_warmer():
@@ -238,6 +242,13 @@ def test_the_eyes_move_as_on_a_turning_head():
     for side, place in zip((-1, 1), eyes, strict=True):
         expected = 0.63 * (side * 0.43 * np.cos(angle) + front * np.sin(angle))
         np.testing.assert_allclose(place[:, 0], expected, atol=0.03)
+
+
+def test_the_ears_sit_a_little_behind_the_axis_of_a_turning_head():
+    turns = np.linspace(*FACTORS["turn"], 5)
+    shown = change("ear_length", cats_like(5, turn=turns))
+    middle = (shown * X).sum(axis=(1, 2)) / shown.sum(axis=(1, 2))
+    np.testing.assert_allclose(middle, -0.07 * np.sin(np.radians(turns)), atol=0.01)
 
 
 def covered(factors):
