@@ -152,7 +152,9 @@ class Laplace(Family):
     def kl_divergence(self, parameters, z=None):
         z_mean, z_log_scale = parameters
         distance = ops.abs(z_mean)
-        inside = z_log_scale - distance * ops.exp(-z_log_scale)
+        # sharper than exp(30) makes the term below 0 all the same, and in time overflows
+        sharpness = ops.exp(-ops.maximum(z_log_scale, -30.0))
+        inside = z_log_scale - distance * sharpness
         return distance + ops.exp(inside) - 1 - z_log_scale
 
     def mean(self, parameters):

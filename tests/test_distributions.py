@@ -405,6 +405,19 @@ def test_extreme_parameters_stay_finite(name):
     assert (kl.numpy() >= -1e-5).all() or not closed_form(family)
 
 
+@pytest.mark.parametrize("mean", [0.0, -3.0, 60.0])
+def test_a_laplace_sharper_than_float32_keeps_its_gradient(mean):
+    """Where exp(-z_log_scale) overflows: a training that went astray must be able to come back."""
+    parameters = [tf.constant([[value]], "float32") for value in (mean, -120.0)]
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        kl = distributions.Laplace().kl_divergence(parameters)
+    assert float(kl[0, 0]) == pytest.approx(abs(mean) - 1 + 120)
+    by_mean, by_log_scale = (float(g[0, 0]) for g in tape.gradient(kl, parameters))
+    assert by_mean == np.sign(mean)
+    assert by_log_scale == pytest.approx(-1)
+
+
 @pytest.mark.parametrize("side", [-50.0, 50.0])
 @pytest.mark.parametrize("name", ALL)
 def test_no_parameter_is_stuck_far_out(name, side):
