@@ -30,7 +30,7 @@ FACTORS: dict[str, tuple[float, float]] = {  # name to its range
     "background_hue": (0.0, 300.0),  # degrees on the wheel of colours, from red to magenta
     "light": (-65.0, 65.0),  # degrees away from the front; from the right is positive
 }
-BATCH = 16  # pictures drawn at once: their fields fit into a processor's cache
+BATCH = 2  # pictures drawn at once: small fields stay in the cache, and reuse memory
 
 HEAD_HEIGHT = 0.51  # half of it
 HEAD_UP, NECK_UP = -0.04, -0.45  # heights of its centre and of the point that it tilts about

@@ -106,7 +106,7 @@ def test_the_same_factors_draw_the_same_cat_alone_or_among_others(cats):
     again = drawn_cats.random_factors(40, seed=3)
     np.testing.assert_array_equal(again, factors)
     assert (drawn_cats.random_factors(40, seed=4) != factors).all()
-    for index in (0, 15, 16, 39):
+    for index in (0, 1, 2, 39):
         alone = drawn_cats.draw(factors[index : index + 1])
         np.testing.assert_allclose(alone[0], pictures[index], atol=1e-6)
 
