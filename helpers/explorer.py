@@ -1,19 +1,25 @@
-"""One page that runs trained VAEs in a browser: a plane to drag over, sliders, a pad to draw on.
+"""Explore trained VAEs by hand: sliders in a notebook, or one page for any browser.
 
-``write_explorer`` puts the weights of dense models into ``explorer_template.html``: one file that
-needs neither a network nor a server, on a phone as in a lecture hall.
+``write_explorer`` puts the weights of dense models into ``explorer_template.html``, with a plane to
+drag over, sliders, and a pad to draw on: one file that needs neither a network nor a server, on a
+phone as in a lecture hall.
 """
 
 import base64
 import hashlib
+import io
 import json
 import os
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import ipywidgets
 import keras
 import numpy as np
 from keras import layers
+from PIL import Image
 
 from helpers import metrics, plots
 from helpers.models import VAE
@@ -21,9 +27,49 @@ from helpers.models import VAE
 TEMPLATE = Path(__file__).with_name("explorer_template.html")
 LARGEST = 3_000_000  # bytes of a page
 SLIDERS = 10
+SIDE = 224  # of the picture beside a notebook's sliders, in dots
 ACTIVATIONS = ("linear", "relu", "silu", "tanh")
 PRIORS = ("normal", "laplace")  # whose first parameter is the mean
 SHAPE = (28, 28, 1)
+
+
+def sliders(vae: VAE, code: np.ndarray, latents: Sequence[int]) -> ipywidgets.HBox:
+    """Return sliders for some latents of a code (d,), and the decoded picture that follows them.
+
+    A slider reaches from the 0.5% to the 99.5% quantile of its latent's prior.
+
+    Raises:
+        ValueError: a latent is none of the code's.
+    """
+    if not np.isin(latents, range(vae.latent_size)).all():
+        raise ValueError(f"latents must be from 0 to {vae.latent_size - 1}, and are {latents}")
+    code = np.array(code, np.float32)
+    low, high = (float(end) for end in vae.prior.prior_quantile(np.array([0.005, 0.995])))
+    picture = ipywidgets.Image(value=png(vae.decode(code[np.newaxis])[0]), width=SIDE, height=SIDE)
+
+    def follow(latent, change):
+        code[latent] = change["new"]
+        picture.value = png(vae.decode(code[np.newaxis])[0])
+
+    rows = []
+    for latent in latents:
+        start = min(max(float(code[latent]), low), high)
+        slider = ipywidgets.FloatSlider(
+            start, min=low, max=high, step=0.01, description=f"latent {latent}"
+        )
+        slider.observe(partial(follow, latent), "value")
+        rows.append(slider)
+    return ipywidgets.HBox([ipywidgets.VBox(rows), picture])
+
+
+def png(picture: np.ndarray) -> bytes:
+    """Return a picture (h, w, channels) in [0, 1] as a PNG; grey ones as dark ink on white."""
+    grey = picture.shape[-1] == 1
+    shown = 1 - picture[..., 0] if grey else picture
+    file = io.BytesIO()
+    enlarged = Image.fromarray(np.uint8(np.round(255 * shown))).resize((SIDE, SIDE))
+    enlarged.save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def write_explorer(

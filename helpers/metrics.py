@@ -268,7 +268,8 @@ def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.n
     z = vae.prior.sample(parameters, seed)
     rate = ops.sum(vae.prior.kl_divergence(parameters, z), axis=-1)
     outputs = in_batches(vae.decoder, z)
-    distortion = vae.likelihood.negative_log_likelihood(ops.convert_to_tensor(x), outputs)
+    pictures = ops.convert_to_tensor(np.asarray(x, np.float32))
+    distortion = vae.likelihood.negative_log_likelihood(pictures, outputs)
     return ops.convert_to_numpy(rate), ops.convert_to_numpy(distortion)
 
 

@@ -34,6 +34,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 IMAGE_TAG = "image:"  # a cell tagged image:NAME also saves its figure as images/NAME.png
+FILE_TAG = "file:"  # a cell tagged file:NAME leaves build/NAME, which is saved as images/NAME
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookFailedError(Exception):
@@ -75,13 +77,22 @@ def execute(path: Path) -> nbformat.NotebookNode:
             on_cell_executed=lambda **_: bar.update(),
         )
         try:
-            return client.execute()
+            return without_widgets(client.execute())
         except CellExecutionError as error:
             text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colour codes: unreadable in a log
             failed = f"{path.name}, code cell {bar.n} of {cells}:\n{text}"
         except DeadKernelError:
             failed = f"{path.name}, code cell {bar.n + 1} of {cells}: the kernel died (no memory?)"
     raise NotebookFailedError(failed)
+
+
+def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return the notebook less its widgets, which only a running kernel can show."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+    return notebook
 
 
 def run(names: list[str], budget: str) -> None:
@@ -172,9 +183,15 @@ def compress_figures(notebook: nbformat.NotebookNode) -> None:
 
 
 def save_images(notebook: nbformat.NotebookNode) -> None:
-    """Write the figures of cells tagged ``image:NAME`` to ``images/NAME.png``."""
+    """Write the figures of cells tagged ``image:NAME``, and files tagged ``file:NAME``, to images/.
+
+    A notebook itself leaves its files in build/, so that a reader's run touches nothing of ours.
+    """
     for cell in notebook.cells:
         for tag in cell.metadata.get("tags", ()):
+            if tag.startswith(FILE_TAG):
+                name = tag.removeprefix(FILE_TAG)
+                shutil.copyfile(BUILD / name, ROOT / "images" / name)
             if tag.startswith(IMAGE_TAG):
                 target = ROOT / "images" / f"{tag.removeprefix(IMAGE_TAG)}.png"
                 target.write_bytes(figures_of(cell)[-1])

@@ -75,7 +75,8 @@ class Report(keras.callbacks.Callback):
 class Snapshots(keras.callbacks.Callback):
     """Keep what a model makes of fixed pictures and codes at chosen steps: the frames of a film.
 
-    Takes no random numbers, so that the training is the same with and without it.
+    Takes no random numbers, so that the training is the same with and without it. A step that
+    ``train`` passes between two calls is kept at the next: see its ``steps_per_execution``.
 
     Args:
         steps: the steps to keep, 0 being the untrained model; or how many, which spaces them as
@@ -167,6 +168,7 @@ def train(
     seed: int = 0,
     verbose: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    steps_per_execution: int = 20,
     backup: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
@@ -184,6 +186,8 @@ def train(
         seed: orders the pictures; the weights and the noise come from Keras's global seed.
         verbose: print a line a round.
         callbacks: Keras callbacks; an "epoch" is a round to them.
+        steps_per_execution: how many steps run between two calls of ``on_train_batch_end``, at
+            most (they must divide a round). The results are the same up to rounding, and come sooner.
         backup: a folder in which every finished round is kept until the end, so that the same call
             goes on after an interruption.
 
@@ -193,11 +197,14 @@ def train(
         ``seconds`` holds the time that training and evaluation took.
 
     Raises:
-        ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1]; ``steps`` or
-            ``rounds`` is below 1.
+        ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1]; ``steps``,
+            ``rounds`` or ``steps_per_execution`` is below 1.
     """
-    if steps < 1 or rounds < 1:
-        raise ValueError(f"steps and rounds must be at least 1, and are {steps} and {rounds}")
+    if min(steps, rounds, steps_per_execution) < 1:
+        raise ValueError(
+            "steps, rounds and steps_per_execution must be at least 1, and are "
+            f"{steps}, {rounds} and {steps_per_execution}"
+        )
     check_pictures(x[0] if isinstance(x, tuple) else x, batch_size)
     rounds = min(rounds, steps)
     steps_a_round = math.ceil(steps / rounds)
@@ -207,7 +214,9 @@ def train(
         extra.append(keras.callbacks.BackupAndRestore(str(backup)))
     schedule = one_cycle(rounds * steps_a_round, learning_rate)
     loss = None if isinstance(model, VAE) else "mse"
-    model.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss)
+    together = max(n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0)
+    optimizer = keras.optimizers.Adam(schedule)
+    model.compile(optimizer=optimizer, loss=loss, steps_per_execution=together)
     start = time.perf_counter()
     history = model.fit(
         batches,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+from PIL import Image
 
 from helpers import datasets, distributions, explorer, metrics, models
 
@@ -51,6 +53,46 @@ def pair(digits, tmp_path_factory):
     plane, many = small_vae(2, hidden=(256, 256, 256)), small_vae(32, hidden=(256, 256))
     path = tmp_path_factory.mktemp("page") / "explorer.html"
     return plane, many, explorer.write_explorer(path, plane, *digits, many)
+
+
+# Sliders in a notebook
+
+
+def picture_of(box):
+    """The picture of a box of sliders, as it would be in [0, 1]."""
+    grey = np.array(Image.open(io.BytesIO(box.children[1].value)))
+    return 1 - grey[4::8, 4::8] / 255
+
+
+def test_the_picture_follows_the_sliders():
+    vae = small_vae(4, "laplace")
+    code = np.array([0.5, -0.2, 9.0, 0.0])
+    box = explorer.sliders(vae, code, [2, 0])
+    np.testing.assert_allclose(picture_of(box), vae.decode([code])[0, ..., 0], atol=0.06)
+    third, first = box.children[0].children
+    low, high = scipy.stats.laplace.ppf([0.005, 0.995])
+    assert (third.min, third.max) == pytest.approx((low, high))
+    assert third.value == pytest.approx(high)  # as far as the slider goes
+    assert first.value == pytest.approx(0.5)
+    assert [third.description, first.description] == ["latent 2", "latent 0"]
+    first.value = -1.5
+    third.value = -3.0
+    expected = vae.decode([[-1.5, -0.2, -3.0, 0.0]])[0, ..., 0]
+    assert np.abs(expected - vae.decode([code])[0, ..., 0]).max() > 0.3
+    np.testing.assert_allclose(picture_of(box), expected, atol=0.06)
+    np.testing.assert_array_equal(code, [0.5, -0.2, 9.0, 0.0])  # the caller's stays
+
+
+def test_colour_pictures_keep_their_colours():
+    picture = np.full((4, 4, 3), [1.0, 0.5, 0.0])
+    image = Image.open(io.BytesIO(explorer.png(picture)))
+    assert image.getpixel((100, 100)) == (255, 128, 0)
+
+
+@pytest.mark.parametrize("latents", [[2], [-1, 0]])
+def test_sliders_for_unknown_latents_are_refused(latents):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        explorer.sliders(small_vae(2), np.zeros(2), latents)
 
 
 # The page in a browser

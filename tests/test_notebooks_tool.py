@@ -241,6 +241,33 @@ def test_the_last_figure_of_a_tagged_cell_is_saved(course):
     assert notebooks.figures_of(tagged) == [b"first", b"last"]
 
 
+def test_files_of_a_tagged_cell_are_copied_from_build(course):
+    (course / "build").mkdir()
+    (course / "build" / "film.gif").write_bytes(b"GIF")
+    (course / "build" / "other.gif").write_bytes(b"GIF")
+    tagged = new_code_cell("x", metadata={"tags": ["file:film.gif"]})
+    notebooks.save_images(new_notebook(cells=[tagged]))
+    assert [path.name for path in (course / "images").iterdir()] == ["film.gif"]
+    assert (course / "images" / "film.gif").read_bytes() == b"GIF"
+
+
+WIDGETS = """import ipywidgets
+display(ipywidgets.IntSlider())
+print("above a slider")"""
+
+
+def test_widgets_are_neither_saved_nor_left_in_pages(course):
+    path = write(course, "01_sliders", WIDGETS)
+    assert notebooks.main(["save"]) == 0
+    (saved,) = nbformat.read(path, as_version=4).cells[1].outputs
+    assert saved.text == "above a slider\n"
+    assert "widget" not in path.read_text().replace("ipywidgets", "")
+    assert notebooks.main(["run"]) == 0
+    page = (course / "build" / "01_sliders.html").read_text()
+    assert "above a slider" in page
+    assert "widget-view" not in page
+
+
 @pytest.fixture
 def stamped_copy(tmp_path, root):
     """A copy of every file that a stamp changes, with a notebook and a README of known text."""

@@ -27,6 +27,20 @@ def test_training_repeats_bit_for_bit(make_vae, pictures):
     assert same_weights(first, second)
 
 
+@pytest.mark.parametrize("together", [1, 3, 4, 50])
+def test_how_many_steps_run_at_once_changes_nothing(make_vae, pictures, together):
+    calls = []
+    heard = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(0))
+    expected, vae = trained(make_vae, pictures), make_vae(seed=0)
+    keras.utils.set_random_seed(0)
+    options = {"callbacks": [heard], "steps_per_execution": together, **QUIET}
+    training.train(vae, pictures, steps=12, **options)
+    for weight, other in zip(vae.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-5)
+    assert int(vae.optimizer.iterations) == 12
+    assert len(calls) == {1: 12, 3: 4, 4: 4, 50: 2}[together]  # 4 does not divide a round of 6
+
+
 @pytest.mark.parametrize("seed", ["weights_seed", "order_seed"])
 def test_another_seed_trains_another_model(make_vae, pictures, seed):
     first, second = trained(make_vae, pictures), trained(make_vae, pictures, **{seed: 1})
@@ -102,6 +116,13 @@ def test_a_small_set_is_passed_many_times(make_vae, pictures):
     history = training.train(vae, pictures[:8], steps=30, **QUIET)
     assert int(vae.optimizer.iterations) == 30
     assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("name", ["steps", "rounds", "steps_per_execution"])
+def test_counts_below_one_are_refused(make_vae, pictures, name):
+    arguments = {"steps": 2, **QUIET, name: 0}
+    with pytest.raises(ValueError, match="at least 1"):
+        training.train(make_vae(), pictures, **arguments)
 
 
 def first_values(batches, count):
@@ -255,7 +276,8 @@ def snapshots_of(vae, pictures, steps=5, train_steps=32, **arguments):
     arguments.setdefault("codes_of", pictures)
     kept = training.Snapshots(steps, steps_an_epoch=len(pictures) / 8, **arguments)
     keras.utils.set_random_seed(0)
-    training.train(vae, pictures, steps=train_steps, callbacks=[kept], **QUIET)
+    every_step = {"callbacks": [kept], "steps_per_execution": 1}
+    training.train(vae, pictures, steps=train_steps, **every_step, **QUIET)
     return kept
 
 
@@ -300,7 +322,8 @@ def test_a_snapshot_in_the_middle_is_the_model_at_that_step(make_vae, pictures):
     stopped = make_vae()
     keras.utils.set_random_seed(0)
     with pytest.raises(KeyboardInterrupt):
-        training.train(stopped, pictures, steps=8, callbacks=[Stop()], **QUIET)
+        every_step = {"callbacks": [Stop()], "steps_per_execution": 1}
+        training.train(stopped, pictures, steps=8, **every_step, **QUIET)
     np.testing.assert_array_equal(kept.codes[1], stopped.encode(pictures))
 
 
