@@ -70,7 +70,6 @@ def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
         )
     noise = keras.random.SeedGenerator(seed)
 
-    @tf.function
     def log_mean_weight(pictures):
         """Return ln of the mean weight for pictures (b, ...): shape (b,)."""
         repeated = ops.repeat(pictures, samples, axis=0)
@@ -82,8 +81,10 @@ def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
         return ops.logsumexp(weights, axis=1) - math.log(samples)
 
     pictures_a_batch = max(1, 2000 // samples)  # bounds the memory, whatever K
-    batches = tf.data.Dataset.from_tensor_slices(x).batch(pictures_a_batch)
-    return float(np.concatenate([log_mean_weight(batch) for batch in batches]).mean())
+    starts = range(0, len(x), pictures_a_batch)
+    batches = (x[start : start + pictures_a_batch] for start in starts)
+    means = [ops.convert_to_numpy(log_mean_weight(batch)) for batch in batches]
+    return float(np.concatenate(means).mean())
 
 
 def binarised(x: np.ndarray, seed: int = 0) -> np.ndarray:

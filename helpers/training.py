@@ -72,6 +72,45 @@ class Report(keras.callbacks.Callback):
         print(f"step {step:6,}: {', '.join(figures)}, {seconds:.0f} s")
 
 
+class DivergedError(ArithmeticError):
+    """The loss became nan or infinite, or grew a thousandfold; the message says when, and why."""
+
+
+class Guard(keras.callbacks.Callback):
+    """Stop at once when the loss makes no sense, with the weights of the last finished round.
+
+    Raises:
+        DivergedError: the mean loss of a round is not finite, or more than a thousand times the
+            first one seen.
+    """
+
+    def on_train_begin(self, logs=None):
+        self.first, self.round = None, 0
+        self.keep()
+
+    def keep(self) -> None:
+        """Remember the weights, those of the likelihood and of the prior included."""
+        self.good = self.model.get_weights()
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float(logs["loss"])
+        self.first = loss if self.first is None else self.first
+        if np.isfinite(loss) and loss <= 1000 * max(1.0, abs(self.first)):
+            return
+        step = int(self.model.optimizer.iterations)
+        self.model.set_weights(self.good)
+        raise DivergedError(
+            f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} (round "
+            f"{self.round + 1}, batch {batch + 1}): most often the learning rate is too high, or a "
+            "pixel is nan. The model has the weights of the last finished round again; lower "
+            "learning_rate, for example to a half, and check the pictures with np.isfinite"
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.round = epoch + 1
+        self.keep()
+
+
 class Snapshots(keras.callbacks.Callback):
     """Keep what a model makes of fixed pictures and codes at chosen steps: the frames of a film.
 
@@ -187,7 +226,7 @@ def train(
         verbose: print a line a round.
         callbacks: Keras callbacks; an "epoch" is a round to them.
         steps_per_execution: how many steps run between two calls of ``on_train_batch_end``, at
-            most (they must divide a round). The results are the same up to rounding, and come sooner.
+            most (they must divide a round); the results are the same up to rounding.
         backup: a folder in which every finished round is kept until the end, so that the same call
             goes on after an interruption.
 
@@ -197,6 +236,8 @@ def train(
         ``seconds`` holds the time that training and evaluation took.
 
     Raises:
+        DivergedError: the loss became nan or exploded; the model has the weights of the last
+            finished round.
         ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1]; ``steps``,
             ``rounds`` or ``steps_per_execution`` is below 1.
     """
@@ -212,6 +253,7 @@ def train(
     extra = [Report(steps_a_round)] if verbose else []
     if backup is not None:
         extra.append(keras.callbacks.BackupAndRestore(str(backup)))
+    extra.append(Guard())  # after the backup, whose weights it is to keep
     schedule = one_cycle(rounds * steps_a_round, learning_rate)
     loss = None if isinstance(model, VAE) else "mse"
     together = max(n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0)

@@ -125,6 +125,38 @@ def test_counts_below_one_are_refused(make_vae, pictures, name):
         training.train(make_vae(), pictures, **arguments)
 
 
+class Spoil(keras.callbacks.Callback):
+    """Overwrite a bias of the decoder at the beginning of a round."""
+
+    def __init__(self, round_number, value):
+        super().__init__()
+        self.round_number, self.value = round_number, value
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch + 1 == self.round_number:
+            self.good = self.model.get_weights()
+            bias = self.model.decoder.get_layer("pixels").bias
+            bias.assign(np.full(bias.shape, self.value))
+
+
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "nan"), (-1e9, "e\\+")])
+def test_a_loss_that_makes_no_sense_stops_the_training(make_vae, pictures, value, said):
+    vae, spoil = make_vae(), Spoil(2, value)
+    with pytest.raises(training.DivergedError, match=said) as error:
+        training.train(vae, pictures, steps=12, callbacks=[spoil], **QUIET)
+    assert "round 2, batch" in str(error.value)
+    assert "learning_rate" in str(error.value)
+    assert int(vae.optimizer.iterations) < 13
+    for weight, good in zip(vae.get_weights(), spoil.good, strict=True):
+        np.testing.assert_array_equal(weight, good)
+
+
+def test_a_loss_below_zero_is_no_reason_to_stop(make_vae, pictures):
+    vae = make_vae(likelihood="gaussian")  # whose densities exceed one
+    history = training.train(vae, pictures * 0, steps=300, learning_rate=0.02, **QUIET)
+    assert history["loss"][-1] < -10
+
+
 def first_values(batches, count):
     return np.concatenate([x.numpy().ravel() for x, _ in batches.take(count)])
 
