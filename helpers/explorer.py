@@ -67,7 +67,8 @@ def png(picture: np.ndarray) -> bytes:
     grey = picture.shape[-1] == 1
     shown = 1 - picture[..., 0] if grey else picture
     file = io.BytesIO()
-    enlarged = Image.fromarray(np.uint8(np.round(255 * shown))).resize((SIDE, SIDE))
+    small = Image.fromarray(np.uint8(np.round(255 * shown)))
+    enlarged = small.resize((SIDE, SIDE), Image.Resampling.NEAREST)
     enlarged.save(file, "PNG", compress_level=1)
     return file.getvalue()
 

@@ -68,7 +68,7 @@ def test_the_picture_follows_the_sliders():
     vae = small_vae(4, "laplace")
     code = np.array([0.5, -0.2, 9.0, 0.0])
     box = explorer.sliders(vae, code, [2, 0])
-    np.testing.assert_allclose(picture_of(box), vae.decode([code])[0, ..., 0], atol=0.06)
+    np.testing.assert_allclose(picture_of(box), vae.decode([code])[0, ..., 0], atol=0.003)
     third, first = box.children[0].children
     low, high = scipy.stats.laplace.ppf([0.005, 0.995])
     assert (third.min, third.max) == pytest.approx((low, high))
@@ -79,7 +79,7 @@ def test_the_picture_follows_the_sliders():
     third.value = -3.0
     expected = vae.decode([[-1.5, -0.2, -3.0, 0.0]])[0, ..., 0]
     assert np.abs(expected - vae.decode([code])[0, ..., 0]).max() > 0.3
-    np.testing.assert_allclose(picture_of(box), expected, atol=0.06)
+    np.testing.assert_allclose(picture_of(box), expected, atol=0.003)
     np.testing.assert_array_equal(code, [0.5, -0.2, 9.0, 0.0])  # the caller's stays
 
 
