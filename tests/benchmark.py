@@ -1,0 +1,178 @@
+"""How fast is the course on this machine? Not a test: timings are never pass or fail.
+
+python tests/benchmark.py [PART ...]
+
+Parts: digits, step, evaluation, growth, imports. Every figure is the median of three runs, with the
+range in brackets. Let the machine do nothing else meanwhile.
+"""
+
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from helpers import runtime  # first: it imports TensorFlow without the log lines
+
+# isort: split
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers import datasets, metrics, models, plots, training
+
+REPEATS = 3
+
+
+def row(name: str, figures: list[float], unit: str) -> None:
+    """Print a median and a range."""
+    low, middle, high = np.quantile(figures, [0, 0.5, 1])
+    print(f"{name:58s}{middle:10.2f} [{low:.2f}, {high:.2f}] {unit}", flush=True)
+
+
+def seconds(function, *arguments, **options) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    function(*arguments, **options)
+    return time.perf_counter() - start
+
+
+def trained(x, latents: int, steps: int, seed: int = 0):
+    """Return a VAE of the default size and the seconds of its training, compilation included."""
+    keras.utils.set_random_seed(seed)
+    vae = models.build_vae(x.shape[1:], latents)
+    history = training.train(vae, x, steps=steps, learning_rate=4e-3, rounds=1, verbose=False)
+    return vae, history["seconds"]
+
+
+def digits() -> None:
+    """Held-out nats of the default VAE after a given number of steps, and the seconds they took."""
+    data = datasets.load_mnist()
+    for latents, steps in ((32, 700), (32, 4500), (2, 1500)):
+        runs = [trained(data.x_train, latents, steps, seed) for seed in range(REPEATS)]
+        name = f"default VAE, {latents} latents, {steps:,} steps"
+        row(name, [time_taken for _, time_taken in runs], "s")
+        bounds = [-metrics.elbo(vae, data.x_test).elbo for vae, _ in runs]
+        row(f"{name}: -ELBO", bounds, "nats")
+
+
+def products(batch: int, sizes: list[int], repeats: int = 20):
+    """Return a function that runs the matrix products of one training step of dense layers."""
+    pairs = list(itertools.pairwise(sizes))
+    x = [tf.random.normal((batch, rows)) for rows, _ in pairs]
+    w = [tf.random.normal(pair) for pair in pairs]
+    g = [tf.random.normal((batch, columns)) for _, columns in pairs]
+
+    @tf.function
+    def run():
+        total = 0.0
+        for _ in tf.range(repeats):
+            for a, b, c in zip(x, w, g, strict=True):
+                forwards, backwards = a @ b, tf.matmul(c, b, transpose_b=True)
+                total += forwards[0, 0] + backwards[0, 0]
+                total += tf.matmul(a, c, transpose_a=True)[0, 0]
+        return total
+
+    run()
+    return lambda: seconds(run) / repeats
+
+
+def step() -> None:
+    """Time one training step of the default VAE against its matrix products, and what feeds it."""
+    x = datasets.load_mnist().x_train
+    widths = [784, 512, 512, 512, 64], [32, 512, 512, 512, 784]
+    floor, whole, feeding = [], [], []
+    for _ in range(REPEATS):
+        floor.append(1000 * sum(products(128, sizes)() for sizes in widths))
+        few, many = (trained(x, 32, steps)[1] for steps in (100, 700))
+        whole.append((many - few) / 0.6)
+        batches = iter(training.endless_batches(x, None, 128, 0))
+        next(batches)
+        feeding.append(1000 * seconds(lambda it=batches: [next(it) for _ in range(500)]) / 500)
+    row("one training step of 128 digits", whole, "ms")
+    row("its matrix products alone", floor, "ms")
+    row("share of the step", [100 * a / b for a, b in zip(floor, whole, strict=True)], "%")
+    row("one batch from the feeding pipeline, alone", feeding, "ms")
+
+
+def evaluation() -> None:
+    """Time bounds and pictures of a trained model."""
+    data = datasets.load_mnist()
+    vae, plane = trained(data.x_train, 32, 100)[0], trained(data.x_train, 2, 100)[0]
+    binary = metrics.binarised(data.x_test[:1000])
+    codes = plots.manifold_codes(plane.prior.prior_quantile, 30)
+
+    def manifold():
+        plots.image_grid(plane.decode(codes), 30, "manifold").canvas.draw()
+
+    for name, function in {
+        "ELBO of 10,000 digits": lambda: metrics.elbo(vae, data.x_test),
+        "IWAE bound of 1,000 digits, K = 100": lambda: metrics.iwae_bound(vae, binary, 100),
+        "manifold of 30 x 30, decoded and drawn": manifold,
+    }.items():
+        row(name, [seconds(function) for _ in range(REPEATS)], "s")
+
+
+GROWTH = """
+import resource, sys
+sys.path.insert(0, {root!r})
+from helpers import runtime
+import numpy as np
+from helpers import models, training
+x = np.random.default_rng(0).random(({count}, {side}, {side}, {channels}), np.float32)
+vae = models.build_vae(x.shape[1:], 32, architecture={architecture!r})
+times = [training.train(vae, x, steps=n, rounds=1, verbose=False)["seconds"] for n in (5, 25)]
+print((times[1] - times[0]) * 50, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
+
+
+def growth() -> None:
+    """Time and memory of training by the number of pictures and by their size."""
+    cases = [(count, 28, 1, "dense") for count in (10_000, 30_000, 60_000)]
+    cases += [(1_000, side, 3, "conv") for side in (28, 64, 128)]
+    for count, side, channels, architecture in cases:
+        code = GROWTH.format(root=str(runtime.ROOT), count=count, side=side, channels=channels,
+                             architecture=architecture)  # fmt: skip
+        runs = [
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            for _ in range(REPEATS)
+        ]
+        found = np.array([run.stdout.split() for run in runs], float)
+        name = f"{architecture}, {count:,} pictures of {side} x {side} x {channels}"
+        row(f"{name}: a step", list(found[:, 0]), "ms")
+        row(f"{name}: memory at most", list(found[:, 1]), "GB")
+
+
+def imports() -> None:
+    """Time the import of the helpers against TensorFlow's own."""
+    names = "models, metrics, training, plots, datasets"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, code in {
+            "import tensorflow, and a first constant": "import tensorflow as tf; tf.constant(0)",
+            "import of the helpers, TensorFlow included": f"from helpers import runtime, {names}",
+        }.items():
+            code = f"import sys; sys.path.insert(0, {str(runtime.ROOT)!r}); {code}"
+            command = [sys.executable, "-c", code]
+            options = {"cwd": folder, "capture_output": True, "check": True}
+            row(name, [seconds(subprocess.run, command, **options) for _ in range(REPEATS)], "s")
+
+
+PARTS = (digits, step, evaluation, growth, imports)
+
+
+def main(names: list[str]) -> int:
+    """Run the parts that are named, or all of them; return the exit status."""
+    known = {part.__name__: part for part in PARTS}
+    if not set(names) <= set(known):
+        print(f"parts are {', '.join(known)}, and not {', '.join(names)}", file=sys.stderr)
+        return 1
+    for name in names or known:
+        known[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
