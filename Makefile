@@ -5,13 +5,16 @@ REPO ?=
 TAG ?=
 BIN := .venv/bin
 
-.PHONY: run test lab lint save stamp clean
+.PHONY: run test soak lab lint save stamp clean
 
 run: .venv/ready  ## run every notebook; pages to read land in build/
 	$(BIN)/python -m helpers.notebooks run --budget $(BUDGET)
 
 test: .venv/ready  ## unit tests, the notebooks as documents, and every notebook under nbval
 	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest
+
+soak: .venv/ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
+	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py tests/test_fuzzing.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
