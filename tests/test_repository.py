@@ -28,6 +28,7 @@ FLOORS = (
     "models",
     "weights",
     "conditional",
+    "backups",
     "training",
     "metrics",
     "plots",
