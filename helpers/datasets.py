@@ -5,7 +5,6 @@ import io
 import os
 import re
 import socket
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from helpers import drawn_cats, runtime
+from helpers import drawn_cats, files, runtime
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
@@ -355,14 +354,8 @@ def write_cache(path: Path, pictures: np.ndarray) -> None:
     """Keep decoded pictures at ``path``, whole or not at all, in the place of older ones."""
     try:
         path.parent.mkdir(exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix="cats-", suffix=".unfinished")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, pictures)
-            os.replace(unfinished, path)
-        except BaseException:
-            os.unlink(unfinished)
-            raise
+        with files.whole(path) as file:
+            np.save(file, pictures)
     except OSError as error:
         print(f"The decoded cats can't be kept in data/ ({error}); going on without.")
         return

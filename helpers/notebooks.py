@@ -25,6 +25,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import helpers
+from helpers import files
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -154,7 +155,8 @@ def save(names: list[str]) -> None:
         compress_figures(notebook)
         save_images(notebook)
         nbformat.validate(notebook)
-        nbformat.write(notebook, path)
+        with files.whole(path) as file:
+            file.write(f"{nbformat.writes(notebook)}\n".encode())
         print(f"saved {path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
 
 
@@ -191,10 +193,12 @@ def save_images(notebook: nbformat.NotebookNode) -> None:
         for tag in cell.metadata.get("tags", ()):
             if tag.startswith(FILE_TAG):
                 name = tag.removeprefix(FILE_TAG)
-                shutil.copyfile(BUILD / name, ROOT / "images" / name)
+                with files.whole(ROOT / "images" / name) as file:
+                    file.write((BUILD / name).read_bytes())
             if tag.startswith(IMAGE_TAG):
                 target = ROOT / "images" / f"{tag.removeprefix(IMAGE_TAG)}.png"
-                target.write_bytes(figures_of(cell)[-1])
+                with files.whole(target) as file:
+                    file.write(figures_of(cell)[-1])
 
 
 def figures_of(cell: nbformat.NotebookNode) -> list[bytes]:

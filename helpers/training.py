@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
+from helpers.backups import Backup
 from helpers.models import VAE
 
 
@@ -32,16 +34,19 @@ def endless_batches(
     targets: np.ndarray | None,
     batch_size: int,
     seed: int,
+    skip: int = 0,
 ) -> tf.data.Dataset:
     """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every pass.
 
-    Without targets the pictures are their own; a tuple's arrays, such as pictures and labels, stay
-    beside each other. The arrays travel as elements of the data set, not as captures of a function,
-    which TensorFlow would never let go.
+    The first ``skip`` batches are left out, without a look at their pictures. Without targets the
+    pictures are their own; a tuple's arrays, such as pictures and labels, stay beside each other.
+    The arrays travel as elements of the data set, not as captures of a function, which TensorFlow
+    would never let go.
     """
     pictures = tf.data.Dataset.from_tensors((x,) if targets is None else (x, targets)).repeat()
     count = len(x[0] if isinstance(x, tuple) else x)
-    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat().batch(batch_size)
+    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
+    order = order.batch(batch_size).skip(skip)
 
     def choose(chosen, arrays):
         batch = tf.nest.map_structure(lambda array: tf.gather(array, chosen), arrays)
@@ -85,8 +90,11 @@ class Guard(keras.callbacks.Callback):
     """
 
     def on_train_begin(self, logs=None):
-        self.first, self.round = None, 0
+        self.first = None
         self.keep()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.round = epoch + 1
 
     def keep(self) -> None:
         """Remember the weights, those of the likelihood and of the prior included."""
@@ -101,13 +109,12 @@ class Guard(keras.callbacks.Callback):
         self.model.set_weights(self.good)
         raise DivergedError(
             f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} (round "
-            f"{self.round + 1}, batch {batch + 1}): most often the learning rate is too high, or a "
+            f"{self.round}, batch {batch + 1}): most often the learning rate is too high, or a "
             "pixel is nan. The model has the weights of the last finished round again; lower "
             "learning_rate, for example to a half, and check the pictures with np.isfinite"
         )
 
     def on_epoch_end(self, epoch, logs=None):
-        self.round = epoch + 1
         self.keep()
 
 
@@ -228,18 +235,20 @@ def train(
         steps_per_execution: how many steps run between two calls of ``on_train_batch_end``, at
             most (they must divide a round); the results are the same up to rounding.
         backup: a folder in which every finished round is kept until the end, so that the same call
-            goes on after an interruption.
+            goes on after an interruption, to the same weights bit for bit (on the same CPU);
+            ``callbacks`` begin anew.
 
     Returns:
-        The history: ``step`` and, for each figure, one value a round that this call ran (a call
-        that goes on after an interruption runs the rest); ``val_`` marks held-out ones;
-        ``seconds`` holds the time that training and evaluation took.
+        The history: ``step`` and, for each figure, one value a round, those before an interruption
+        included; ``val_`` marks held-out ones; ``seconds`` holds the time that the rounds took.
 
     Raises:
         DivergedError: the loss became nan or exploded; the model has the weights of the last
             finished round.
+        RuntimeError: another training uses the folder ``backup``.
         ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1]; ``steps``,
-            ``rounds`` or ``steps_per_execution`` is below 1.
+            ``rounds`` or ``steps_per_execution`` is below 1; ``backup`` holds that of another
+            training.
     """
     if min(steps, rounds, steps_per_execution) < 1:
         raise ValueError(
@@ -249,32 +258,49 @@ def train(
     check_pictures(x[0] if isinstance(x, tuple) else x, batch_size)
     rounds = min(rounds, steps)
     steps_a_round = math.ceil(steps / rounds)
-    batches = endless_batches(x, targets, batch_size, seed)
     extra = [Report(steps_a_round)] if verbose else []
-    if backup is not None:
-        extra.append(keras.callbacks.BackupAndRestore(str(backup)))
-    extra.append(Guard())  # after the backup, whose weights it is to keep
     schedule = one_cycle(rounds * steps_a_round, learning_rate)
     loss = None if isinstance(model, VAE) else "mse"
     together = max(n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0)
     optimizer = keras.optimizers.Adam(schedule)
     model.compile(optimizer=optimizer, loss=loss, steps_per_execution=together)
-    start = time.perf_counter()
-    history = model.fit(
-        batches,
-        epochs=rounds,
-        steps_per_epoch=steps_a_round,
-        validation_data=None if held_out is None else (held_out, held_out),
-        validation_batch_size=1000,
-        shuffle=False,  # endless_batches has shuffled them
-        callbacks=[*callbacks, *extra],
-        verbose=0,
-    )
-    return {
-        "step": steps_a_round * (np.asarray(history.epoch) + 1),
-        "seconds": time.perf_counter() - start,
-        **{name: np.asarray(values) for name, values in history.history.items()},
+    about = {
+        "x": described(x),
+        "targets": described(targets),
+        "held_out": described(held_out),
+        "steps": rounds * steps_a_round,
+        "rounds": rounds,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
     }
+    with Backup(backup, about) as kept:
+        model.fit(
+            endless_batches(x, targets, batch_size, seed, skip=kept.rounds * steps_a_round),
+            epochs=rounds,
+            initial_epoch=kept.rounds,
+            steps_per_epoch=steps_a_round,
+            validation_data=None if held_out is None else (held_out, held_out),
+            validation_batch_size=1000,
+            shuffle=False,  # endless_batches has shuffled them
+            callbacks=[*callbacks, *extra, kept, Guard()],  # which keeps the weights that kept read
+            verbose=0,
+        )
+    return {
+        "step": steps_a_round * np.arange(1, kept.rounds + 1),
+        "seconds": kept.seconds,
+        **{name: np.asarray(values) for name, values in kept.history.items()},
+    }
+
+
+def described(arrays: np.ndarray | tuple[np.ndarray, ...] | None) -> str:
+    """Return the shapes, and a checksum of some hundred pictures, to tell data sets apart."""
+    if arrays is None:
+        return "none"
+    if isinstance(arrays, tuple):
+        return " and ".join(map(described, arrays))
+    some = np.ascontiguousarray(arrays[:: len(arrays) // 500 + 1])
+    return f"{arrays.shape} {zlib.crc32(some):08x}"
 
 
 def check_pictures(x: np.ndarray, batch_size: int) -> None:

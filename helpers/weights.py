@@ -1,6 +1,5 @@
 """Small files of trained weights: float16, without pickles, written whole or not at all."""
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from helpers import runtime
+from helpers import files, runtime
 
 FOLDER = runtime.ROOT / "data" / "weights"
 
@@ -36,13 +35,8 @@ def save_weights(model: keras.Model, path: Path) -> None:
             )
         arrays[f"{index:03d}"] = small
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with files.whole(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

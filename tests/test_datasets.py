@@ -444,14 +444,14 @@ def test_a_damaged_cache_is_written_again(elsewhere, zipped, how):
     assert np.load(cache).shape == (30, 64, 64, 3)
 
 
-@pytest.mark.parametrize("function", ["mkstemp", "save", "replace"])
+@pytest.mark.parametrize("function", ["open", "save", "replace"])
 def test_a_cache_that_cannot_be_written_is_done_without(
     elsewhere, zipped, monkeypatch, capsys, function
 ):
     def full(*_, **__):
         raise OSError("no space left")
 
-    home = {"mkstemp": datasets.tempfile, "save": datasets.np, "replace": datasets.os}[function]
+    home = {"open": datasets.Path, "save": datasets.np, "replace": datasets.os}[function]
     monkeypatch.setattr(home, function, full)
     check_thirty(datasets.load_cats(), "cats.zip")
     assert "can't be kept in data/ (no space left)" in capsys.readouterr().out

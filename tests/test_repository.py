@@ -18,6 +18,7 @@ COLAB = {  # what a Colab notebook comes with; nothing is installed there
     "scikit-learn": "1.6.1",
 }
 FLOORS = (
+    "files",
     "runtime",
     "drawn_cats",
     "datasets",
@@ -27,6 +28,7 @@ FLOORS = (
     "models",
     "weights",
     "conditional",
+    "backups",
     "training",
     "metrics",
     "plots",

@@ -1,0 +1,183 @@
+"""A process that forks children, each of which does one task and may be killed in the middle of it.
+
+For test_interruption.py: reads a line of JSON a child, and answers with the child's exit status.
+Children of one process save its imports; TensorFlow must not have computed before a fork, and so
+it is the children that import helpers.
+"""
+
+import base64
+import io
+import itertools
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+
+STEPS, ROUNDS = 75, 25
+
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die(moment, count, part):
+    """Arrange to be killed.
+
+    Args:
+        moment: "writing": at a byte of a file, by the kernel; "replacing" or "replaced": before or
+            after a file gets its name; "evaluating"; "early" or "late": any time after the start of
+            the training, or of its second round.
+        count: which file, or which evaluation.
+        part: how much of the file (of as much as was there before), or seconds.
+    """
+    from helpers import files
+
+    whole, replace, calls = files.whole, os.replace, itertools.count(1)
+
+    def limited(path):
+        if next(calls) == count:
+            size = path.stat().st_size if path.exists() else 10_000
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(part * size),) * 2)
+        return whole(path)
+
+    def replaced(source, target):
+        ours = str(source).endswith(".unfinished") and next(calls) == count
+        if not (ours and moment == "replacing"):
+            replace(source, target)
+        if ours:
+            kill()
+
+    if moment == "writing":
+        files.whole = limited
+    elif moment in ("replacing", "replaced"):
+        os.replace = replaced
+    elif moment == "early":
+        threading.Timer(part, kill).start()
+    evaluations = itertools.count(1)
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: moment == "late" and threading.Timer(part, kill).start(),
+        on_test_batch_end=lambda batch, logs: (
+            moment == "evaluating" and next(evaluations) == count and kill()
+        ),
+    )
+
+
+def tiny_vae():
+    """A VAE with everything that an interruption could lose: two streams of noise, a running sigma,
+    a beta that counts steps."""
+    from helpers import likelihoods, models, training
+
+    pictures = keras.Input((8, 8, 1))
+    features = keras.layers.Flatten()(pictures)
+    features = keras.layers.Dropout(0.2)(keras.layers.Dense(8, "silu")(features))
+    encoder = keras.Model(pictures, models.heads(features, 2, ("z_mean", "z_log_var")))
+    decoder = models.dense_decoder((8, 8, 1), 2, hidden=(8,))
+    return models.VAE(
+        encoder, decoder, "normal", likelihoods.Gaussian("optimal"), training.warm_up(STEPS)
+    )
+
+
+def train(backup, out, seed=0, callback=None):
+    """Train the tiny VAE and write down everything that came out."""
+    from helpers import training
+
+    started = backup is not None and (Path(backup) / "training.backup").exists()
+    keras.utils.set_random_seed(seed if started else 0)
+    x = np.random.default_rng(0).uniform(size=(44, 8, 8, 1)).astype("float32")
+    vae = tiny_vae()
+    history = training.train(
+        vae,
+        x[:36],
+        held_out=x[36:],
+        steps=STEPS,
+        rounds=ROUNDS,
+        batch_size=8,
+        verbose=False,
+        backup=backup,
+        callbacks=[callback] if callback else [],
+    )
+    del history["seconds"]
+    variables = [*vae.variables, *vae.optimizer.variables]
+    kept = {f"{index}": keras.ops.convert_to_numpy(v) for index, v in enumerate(variables)}
+    np.savez(out, **history, **kept)
+
+
+def write_weights(path, number, **_):
+    """Save weights that are all ``number``."""
+    from helpers import weights
+
+    model = SimpleNamespace(weights=[np.full((40, 50), number, "float32"), np.eye(300)])
+    weights.save_weights(model, Path(path))
+
+
+def write_cache(path, number, **_):
+    """Save pictures that are all ``number``."""
+    from helpers import datasets
+
+    datasets.write_cache(Path(path), np.full((30, 64, 64, 3), number, np.uint8))
+
+
+def write_notebook(path, number, **_):
+    """Save a notebook that prints and draws ``number``."""
+    import nbformat
+    from PIL import Image
+
+    from helpers import notebooks
+
+    file = io.BytesIO()
+    Image.fromarray(np.full((64, 64), number, np.uint8)).save(file, "PNG")
+    figure = {"image/png": base64.b64encode(file.getvalue()).decode()}
+    outputs = [
+        nbformat.v4.new_output("stream", text=f"{number}\n" * 1000),
+        nbformat.v4.new_output("display_data", figure),
+    ]
+    cell = nbformat.v4.new_code_cell("...", outputs=outputs, metadata={"tags": ["image:number"]})
+    notebooks.ROOT = Path(path).parent.parent
+    notebooks.execute = lambda _: nbformat.v4.new_notebook(cells=[cell])
+    notebooks.save([])
+
+
+TASKS = {
+    "train": train,
+    "weights": write_weights,
+    "cache": write_cache,
+    "notebook": write_notebook,
+}
+
+
+def child(task, arguments, death):
+    """Do one task; exit with 0, or 1 after an error."""
+    try:
+        callback = die(*death) if death else None
+        TASKS[task](**arguments, callback=callback)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what children print
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            child(**json.loads(line))
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        print(status, file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    if keras.backend.backend() == "numpy":
+        from helpers import datasets, notebooks, weights  # noqa: F401  # nothing of TensorFlow here
+    main()
