@@ -65,7 +65,9 @@ class ConditionalVAE(models.VAE):
         return super().posterior(self.with_class(*x))
 
     def posterior_arrays(self, x):
-        return super().posterior_arrays(ops.convert_to_numpy(self.with_class(*self.checked(x))))
+        inputs = ops.convert_to_numpy(self.with_class(*self.checked(x)))
+        parameters = models.in_batches(self.encoder, inputs)
+        return parameters if isinstance(parameters, list) else [parameters]
 
     def call(self, x, training=False):
         pictures, labels = x
@@ -77,7 +79,8 @@ class ConditionalVAE(models.VAE):
 
     def decode(self, z: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return the pictures (n, height, width, channels) of codes (n, d) in classes (n,)."""
-        z, labels = self.checked((np.asarray(z, "float32"), labels))
+        z = np.asarray(models.checked_codes(z, self.latent_size), "float32")
+        labels = self.checked_labels(labels, len(z))
         return super().decode(ops.convert_to_numpy(self.with_class(z, labels)))
 
     def reconstruct(self, x):
@@ -88,22 +91,31 @@ class ConditionalVAE(models.VAE):
         """Return a mean picture for each label (n,), of codes from the prior.
 
         ``temperature`` scales the codes' distance from the prior's mean.
+
+        Raises:
+            ValueError: no labels, or ``temperature`` is below 0.
         """
-        shape = (len(labels), self.latent_size)
-        z = ops.convert_to_numpy(self.prior.sample_prior(shape, seed))
-        z = self.prior.prior_mean + temperature * (z - self.prior.prior_mean)
-        return self.decode(z, labels)
+        return self.decode(self.prior_codes(len(labels), temperature, seed), labels)
 
     def checked(self, x) -> tuple[np.ndarray, np.ndarray]:
-        """Return (arrays, labels), or raise ValueError unless each array has a class."""
-        array, labels = x
-        labels = np.asarray(labels)
-        if labels.shape != (len(array),) or not np.isin(labels, range(self.classes)).all():
+        """Return (pictures, labels), or raise ValueError unless each picture has a class."""
+        if not isinstance(x, tuple | list) or len(x) != 2:
             raise ValueError(
-                f"labels must be {len(array)} integers from 0 to {self.classes - 1}, one for each "
+                f"a conditional VAE takes the tuple (pictures, labels), and got {type(x)}: where "
+                "a VAE takes x, give it (x, y)"
+            )
+        pictures = models.checked_pictures(x[0], self.decoder.output_shape[1:])
+        return pictures, self.checked_labels(x[1], len(pictures))
+
+    def checked_labels(self, labels: np.ndarray, count: int) -> np.ndarray:
+        """Return labels (count,) as an array, or raise ValueError."""
+        labels = np.asarray(labels)
+        if labels.shape != (count,) or not np.isin(labels, range(self.classes)).all():
+            raise ValueError(
+                f"labels must be {count} integers from 0 to {self.classes - 1}, one for each "
                 f"picture or code, and have shape {labels.shape} and values {np.unique(labels)}"
             )
-        return array, labels
+        return labels
 
 
 def build_conditional_vae(
@@ -117,7 +129,7 @@ def build_conditional_vae(
     """Return an untrained, dense conditional VAE with a normal prior.
 
     Args:
-        hidden: units of the encoder's hidden layers, and of the decoder's.
+        hidden: units of the encoder's hidden layers; the decoder has them in reverse order.
 
     The others are those of ``VAE``, and so are the errors.
     """
@@ -125,7 +137,7 @@ def build_conditional_vae(
     inputs = (math.prod(image_shape) + classes,)
     return ConditionalVAE(
         models.dense_encoder(inputs, latent_size, names, hidden),
-        models.dense_decoder(image_shape, latent_size + classes, hidden),
+        models.dense_decoder(image_shape, latent_size + classes, hidden[::-1]),
         "normal",
         likelihood,
         beta,

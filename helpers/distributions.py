@@ -2,7 +2,8 @@
 
 A family describes codes of d latents. Its posterior has one or more parameters, which an encoder
 emits as unbounded tensors of shape (batch, d); scales and shapes travel as logarithms, so that no
-value is out of range and no gradient dies at a clamp.
+value is out of range. Exponents far out are bounded, and no gradient dies there: for parameters and
+codes within +-10,000 all values and gradients are finite in float32.
 
 Densities and divergences are in nats. Where the latents are independent (``factorised``) they are
 one value a latent, (batch, d); where they are not, one value a code, (batch, 1). Summing over the
@@ -111,18 +112,18 @@ class Normal(Family):
 
     def sample(self, parameters, seed=None):
         z_mean, z_log_var = parameters
-        return z_mean + ops.exp(0.5 * z_log_var) * keras.random.normal(
+        return z_mean + ops.exp(0.5 * bounded(z_log_var)) * keras.random.normal(
             ops.shape(z_mean), dtype=z_mean.dtype, seed=seed
         )
 
     def log_prob(self, z, parameters):
         z_mean, z_log_var = parameters
-        squared = ops.square(z - z_mean) * ops.exp(-z_log_var)
+        squared = ops.square(z - z_mean) * ops.exp(-bounded(z_log_var))
         return -0.5 * (math.log(2 * math.pi) + z_log_var + squared)
 
     def kl_divergence(self, parameters, z=None):
         z_mean, z_log_var = parameters
-        return 0.5 * (ops.square(z_mean) + ops.expm1(z_log_var) - z_log_var)
+        return 0.5 * (ops.square(z_mean) + ops.expm1(bounded(z_log_var)) - z_log_var)
 
     def mean(self, parameters):
         return parameters[0]
@@ -143,19 +144,17 @@ class Laplace(Family):
         z_mean, z_log_scale = parameters
         shape = (2, *ops.shape(z_mean))
         first, second = ops.unstack(standard_exponential(shape, z_mean.dtype, seed), num=2)
-        return z_mean + ops.exp(z_log_scale) * (first - second)
+        return z_mean + ops.exp(bounded(z_log_scale)) * (first - second)
 
     def log_prob(self, z, parameters):
         z_mean, z_log_scale = parameters
-        return -math.log(2) - z_log_scale - ops.abs(z - z_mean) * ops.exp(-z_log_scale)
+        return -math.log(2) - z_log_scale - ops.abs(z - z_mean) * ops.exp(-bounded(z_log_scale))
 
     def kl_divergence(self, parameters, z=None):
         z_mean, z_log_scale = parameters
         distance = ops.abs(z_mean)
-        # sharper than exp(30) makes the term below 0 all the same, and in time overflows
-        sharpness = ops.exp(-ops.maximum(z_log_scale, -30.0))
-        inside = z_log_scale - distance * sharpness
-        return distance + ops.exp(inside) - 1 - z_log_scale
+        inside = z_log_scale - distance * ops.exp(-bounded(z_log_scale))
+        return distance + ops.exp(bounded(inside, low=-math.inf)) - 1 - z_log_scale
 
     def mean(self, parameters):
         return parameters[0]
@@ -178,11 +177,11 @@ class Logistic(Family):
     def sample(self, parameters, seed=None):
         z_mean, z_log_scale = parameters
         u = inner_uniform(ops.shape(z_mean), z_mean.dtype, seed)
-        return z_mean + ops.exp(z_log_scale) * (ops.log(u) - ops.log1p(-u))
+        return z_mean + ops.exp(bounded(z_log_scale)) * (ops.log(u) - ops.log1p(-u))
 
     def log_prob(self, z, parameters):
         z_mean, z_log_scale = parameters
-        standard = (z - z_mean) * ops.exp(-z_log_scale)
+        standard = (z - z_mean) * ops.exp(-bounded(z_log_scale))
         return -standard - 2 * ops.softplus(-standard) - z_log_scale
 
     def mean(self, parameters):
@@ -252,21 +251,21 @@ class Exponential(Family):
 
     def sample(self, parameters, seed=None):
         (z_log_scale,) = parameters
-        return ops.exp(z_log_scale) * standard_exponential(
+        return ops.exp(bounded(z_log_scale)) * standard_exponential(
             ops.shape(z_log_scale), z_log_scale.dtype, seed
         )
 
     def log_prob(self, z, parameters):
         (z_log_scale,) = parameters
-        inside = -z_log_scale - z * ops.exp(-z_log_scale)
+        inside = -z_log_scale - z * ops.exp(-bounded(z_log_scale))
         return ops.where(z < 0, -math.inf, inside)
 
     def kl_divergence(self, parameters, z=None):
         (z_log_scale,) = parameters
-        return ops.expm1(z_log_scale) - z_log_scale
+        return ops.expm1(bounded(z_log_scale)) - z_log_scale
 
     def mean(self, parameters):
-        return ops.exp(parameters[0])
+        return ops.exp(bounded(parameters[0]))
 
     def prior_quantile(self, u):
         return scipy.stats.expon.ppf(u)
@@ -297,7 +296,7 @@ class ShiftedExponential(Exponential):
 
     def mean(self, parameters):
         z_shift, z_log_scale = parameters
-        return ops.softplus(z_shift) + ops.exp(z_log_scale)
+        return ops.softplus(z_shift) + ops.exp(bounded(z_log_scale))
 
 
 @register
@@ -326,7 +325,8 @@ class Weibull(Family):
         log_scale, log_shape = self.scale_and_shape(parameters)
         log_z = ops.log(ops.maximum(z, 1e-37))
         log_standard = ops.exp(log_shape) * (log_z - log_scale)
-        inside = log_shape - log_z + log_standard - ops.exp(log_standard)
+        far = ops.exp(bounded(log_standard, -math.inf, 60))
+        inside = log_shape - log_z + log_standard - far
         return ops.where(z < 0, -math.inf, inside)
 
     def kl_divergence(self, parameters, z=None):
@@ -376,7 +376,8 @@ class Kumaraswamy(Family):
         log_a, log_b = self.shapes(parameters)
         log_z = ops.log(ops.clip(z, 1e-37, 1))
         log_power = ops.minimum(ops.exp(log_a) * log_z, -1e-30)
-        inside = log_a + log_b + log_power - log_z + ops.expm1(log_b) * log1mexp(log_power)
+        far = ops.maximum(ops.expm1(log_b) * log1mexp(log_power), -1e10)  # or gradients overflow
+        inside = log_a + log_b + log_power - log_z + far
         return ops.where((z < 0) | (z > 1), -math.inf, inside)
 
     def kl_divergence(self, parameters, z=None):
@@ -677,6 +678,16 @@ def standard_exponential(shape, dtype, seed=None):
 def inner_uniform(shape, dtype, seed=None):
     """Return samples of the uniform on (0, 1), both ends excluded: 0 becomes half a float step."""
     return ops.maximum(keras.random.uniform(shape, dtype=dtype, seed=seed), 2.0**-24)
+
+
+def bounded(x, low: float = -30.0, high: float = 15.0):
+    """Return x held in [low, high], with the gradient of x itself: for exponents.
+
+    Inside, nothing changes. Far outside, exp(x) would overflow, and a plain clip has no gradient,
+    so that a posterior that once leapt there would stay. This one calls it back: the gradient of a
+    KL is as large as at the bound, and no larger.
+    """
+    return x - ops.stop_gradient(x - ops.clip(x, low, high))
 
 
 def softly_bounded(x, low: float, high: float):

@@ -1,10 +1,14 @@
-"""The two layers that make an autoencoder variational: ``Sampling`` and ``KLDivergence``."""
+"""The two layers that make an autoencoder variational: ``Sampling`` and ``KLDivergence``.
+
+Both compute in float32, whatever the dtype policy of the networks.
+"""
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from helpers.distributions import Family, get_family
+from helpers.likelihoods import MeanOfCalls
 
 register = keras.saving.register_keras_serializable("vae_course")
 
@@ -23,7 +27,7 @@ class Sampling(keras.layers.Layer):
     """
 
     def __init__(self, prior: str | Family = "normal", seed: int | None = None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.prior = get_family(prior)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -67,12 +71,12 @@ class KLDivergence(keras.layers.Layer):
         beta: float | LearningRateSchedule = 1.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if not isinstance(beta, LearningRateSchedule) and not beta >= 0:
             raise ValueError(f"beta must be at least 0 or a schedule, and is {beta!r}")
         self.prior = get_family(prior)
         self.beta = beta
-        self.rate = keras.metrics.Mean(name="rate")
+        self.rate = MeanOfCalls(name="rate")
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
         )
@@ -85,7 +89,7 @@ class KLDivergence(keras.layers.Layer):
     def call(self, parameters, z=None, training=False):
         rate = ops.mean(ops.sum(self.prior.kl_divergence(parameters, z), axis=-1))
         self.add_loss(self.current_beta() * rate)
-        self.rate.update_state(rate)
+        self.rate.report(rate)
         if training:
             self.step.assign_add(1)
         return parameters

@@ -14,12 +14,38 @@ from keras import ops
 register = keras.saving.register_keras_serializable("vae_course")
 
 
+class MeanOfCalls(keras.metrics.Mean):
+    """The mean of what a layer reports whenever it is called, for Keras on any backend.
+
+    On JAX ``fit`` drops what a call does to a metric. There the last report waits until a ``VAE``
+    counts it in ``compute_loss``, which ``fit`` heeds; in other models such a metric stays 0.
+    """
+
+    waiting = None
+
+    def report(self, value):
+        """Count a scalar, or on JAX let it wait."""
+        if keras.backend.backend() == "jax":
+            self.waiting = value
+        else:
+            self.update_state(value)
+
+    def count_waiting(self):
+        """Count the scalar that waits, if one does."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self.update_state(waiting)
+
+
 class Likelihood(keras.layers.Layer):
-    """A layer called on (pictures, decoder outputs), both (batch, height, width, channels)."""
+    """A layer called on (pictures, decoder outputs), both (batch, height, width, channels).
+
+    It computes in float32, whatever the dtype policy of the networks.
+    """
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.distortion = keras.metrics.Mean(name="distortion")
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.distortion = MeanOfCalls(name="distortion")
 
     def negative_log_likelihood(self, x, output):
         """Return -ln p(x|z) in nats a picture, shape (batch,)."""
@@ -32,7 +58,7 @@ class Likelihood(keras.layers.Layer):
     def call(self, x, output, training=False):
         distortion = ops.mean(self.negative_log_likelihood(x, output))
         self.add_loss(distortion)
-        self.distortion.update_state(distortion)
+        self.distortion.report(distortion)
         return self.mean(output)
 
 

@@ -44,6 +44,7 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
 
     Source: Kingma and Welling (2013), equation 3.
     """
+    vae.checked(x)
     if not vae.compiled:
         vae.compile()  # a model with loaded weights may never have been trained here
     results = vae.evaluate(x, batch_size=1000, verbose=0, return_dict=True)
@@ -58,10 +59,13 @@ def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
     Raises:
         ValueError: the likelihood is Bernoulli and a pixel is neither 0 nor 1. On grey targets the
             Bernoulli ELBO bounds an expectation over binary pictures, and this logarithm of a mean
-            bounds nothing: draw binaries first (``binarised``).
+            bounds nothing: draw binaries first (``binarised``). Or ``samples`` is below 1.
 
     Source: Burda, Grosse and Salakhutdinov (2015), equation 8.
     """
+    x = vae.checked(x)
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1 a picture, and is {samples}: try 100")
     others = x[(x != 0) & (x != 1)]
     if isinstance(vae.likelihood, Bernoulli) and others.size:
         raise ValueError(
@@ -182,14 +186,26 @@ def mutual_information_gap(shares: np.ndarray) -> float:
     return float(np.mean(best - second))
 
 
+def checked_pairs(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return two sets of pictures as they are, or raise ValueError unless they are pairs."""
+    if np.shape(x) != np.shape(y) or np.ndim(x) != 4 or not len(x):
+        raise ValueError(
+            "pictures are compared in pairs, both (n, height, width, channels), and have the "
+            f"shapes {np.shape(x)} and {np.shape(y)}: cut both to the same n, and keep the "
+            "channel axis"
+        )
+    return x, y
+
+
 def mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the mean squared error of each pair of pictures in [0, 1], shape (n,)."""
+    x, y = checked_pairs(x, y)
     return np.mean(np.square(x - y), axis=(1, 2, 3))
 
 
 def psnr(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the peak signal-to-noise ratio, in dB, of each pair of pictures in [0, 1]."""
-    return tf.image.psnr(x, y, max_val=1.0).numpy()
+    return tf.image.psnr(*checked_pairs(x, y), max_val=1.0).numpy()
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -197,7 +213,7 @@ def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Source: Wang, Bovik, Sheikh and Simoncelli (2004); pictures of at least 11 x 11 pixels.
     """
-    return tf.image.ssim(x, y, max_val=1.0).numpy()
+    return tf.image.ssim(*checked_pairs(x, y), max_val=1.0).numpy()
 
 
 def quality(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -213,10 +229,23 @@ def recognisable_share(
 
     A picture counts if its nearest ``neighbours`` among the first 10,000 training pictures, by
     squared distance of pixels, are all of one class. Pictures are (n, height, width, channels).
+
+    Raises:
+        ValueError: ``neighbours`` is below 1, or more than the training pictures.
     """
+    check_neighbours(neighbours, len(x_train))
     flat = [array.reshape(len(array), -1) for array in (x_train[:10_000], pictures)]
     classifier = KNeighborsClassifier(neighbours).fit(flat[0], y_train[:10_000])
     return float(np.mean(classifier.predict_proba(flat[1]).max(axis=1) == 1))
+
+
+def check_neighbours(neighbours: int, most: int) -> None:
+    """Raise ValueError unless there are so many neighbours to be had."""
+    if not 1 <= neighbours <= most:
+        raise ValueError(
+            f"neighbours must be from 1 to {most}, as many as there are to find, and is "
+            f"{neighbours}: give more pictures, or lower it"
+        )
 
 
 class TrackQuality(keras.callbacks.Callback):
@@ -320,6 +349,10 @@ def covered_share(points: np.ndarray, centres: np.ndarray, neighbours: int = 3) 
 
     Source: Kynkäänniemi, Karras, Laine, Lehtinen and Aila (2019), "Improved precision and recall
     metric for assessing generative models", section 2.
+
+    Raises:
+        ValueError: ``neighbours`` is below 1, or not fewer than the centres.
     """
+    check_neighbours(neighbours, len(centres) - 1)
     radii = np.sort(cdist(centres, centres), axis=1)[:, neighbours]  # place 0 is itself
     return float(np.mean((cdist(points, centres) <= radii).any(axis=1)))

@@ -1,5 +1,6 @@
 """Encoders, decoders, and the two models made of them: ``Autoencoder`` and ``VAE``."""
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from keras import layers, ops
 
 from helpers.distributions import Family, Normal, get_family
 from helpers.layers import KLDivergence, Sampling
-from helpers.likelihoods import Likelihood, get_likelihood
+from helpers.likelihoods import Likelihood, MeanOfCalls, get_likelihood
 
 register = keras.saving.register_keras_serializable("vae_course")
 
@@ -47,14 +48,15 @@ def dense_decoder(
 
     ``prior`` is the family of the codes: see ``standardised``.
     """
-    codes = keras.Input((latent_size,), name="z")
+    codes = keras.Input((checked_size(latent_size),), name="z")
     features = standardised(codes, prior)
     for index, units in enumerate(hidden, start=1):
         features = layers.Dense(
             units, activation, kernel_initializer="he_normal", name=f"hidden_{index}"
         )(features)
-    pixels = layers.Dense(math.prod(image_shape), name="pixels")(features)
-    return keras.Model(codes, layers.Reshape(image_shape, name="output")(pixels), name="decoder")
+    pixels = layers.Dense(math.prod(image_shape), dtype="float32", name="pixels")(features)
+    output = layers.Reshape(image_shape, dtype="float32", name="output")(pixels)
+    return keras.Model(codes, output, name="decoder")
 
 
 def conv_encoder(
@@ -96,22 +98,25 @@ def conv_decoder(
     height, width, channels = image_shape
     stride = 2 ** len(filters)
     rows, columns = math.ceil(height / stride), math.ceil(width / stride)
-    codes = keras.Input((latent_size,), name="z")
+    codes = keras.Input((checked_size(latent_size),), name="z")
     features = standardised(codes, prior)
     features = layers.Dense(rows * columns * squeeze, activation, name="seed")(features)
     features = layers.Reshape((rows, columns, squeeze), name="seed_map")(features)
     features = layers.Conv2D(filters[0], 1, activation=activation, name="widen")(features)
     for index, count in enumerate([*filters[1:], channels], start=1):
+        last = index == len(filters)
         features = layers.Conv2DTranspose(
             count,
             4,
             strides=2,
             padding="same",
-            activation=activation if index < len(filters) else None,
+            activation=None if last else activation,
+            dtype="float32" if last else None,
             name=f"up_{index}",
         )(features)
     excess = ((0, rows * stride - height), (0, columns * stride - width))
-    return keras.Model(codes, layers.Cropping2D(excess, name="output")(features), name="decoder")
+    output = layers.Cropping2D(excess, dtype="float32", name="output")(features)
+    return keras.Model(codes, output, name="decoder")
 
 
 def standardised(codes, prior: str | Family):
@@ -129,10 +134,51 @@ def standardised(codes, prior: str | Family):
 
 def heads(features, latent_size: int, outputs: Sequence[str]):
     """Return one linear layer a name: a tensor where there is one name, else a list."""
-    if latent_size < 1:
-        raise ValueError(f"latent_size must be at least 1, and is {latent_size}")
-    tensors = [layers.Dense(latent_size, name=name)(features) for name in outputs]
+    size = checked_size(latent_size)
+    tensors = [layers.Dense(size, dtype="float32", name=name)(features) for name in outputs]
     return tensors[0] if len(tensors) == 1 else tensors
+
+
+def checked_size(latent_size: int) -> int:
+    """Return the number of latents, or raise ValueError unless it is an integer from 1 on."""
+    if not isinstance(latent_size, int | np.integer) or latent_size < 1:
+        raise ValueError(
+            f"latent_size must be at least 1 and an integer, and is {latent_size!r}: it is the "
+            "number of latents of a code, such as 2 or 32"
+        )
+    return int(latent_size)
+
+
+def checked_pictures(x: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return pictures (n, *shape) as an array, or raise ValueError saying what is wrong with them.
+
+    Pixels may leave [0, 1] a little, as those of noisy pictures do.
+    """
+    x = np.asarray(x)
+    if x.shape[1:] != shape or not len(x):
+        raise ValueError(
+            f"pictures must have shape (n, {', '.join(map(str, shape))}), n at least 1, and have "
+            f"{x.shape}: one picture is x[np.newaxis], and x[..., np.newaxis] adds a missing "
+            "channel axis, which comes last"
+        )
+    low, high = float(x.min()), float(x.max())
+    if not -10 < low <= high < 10:
+        raise ValueError(
+            f"pixels must be numbers in [0, 1], and span [{low:g}, {high:g}]: divide by 255, or "
+            "leave out the pictures that hold nan"
+        )
+    return x
+
+
+def checked_codes(z: np.ndarray, latent_size: int) -> np.ndarray:
+    """Return codes (n, latent_size) as an array, or raise ValueError."""
+    z = np.asarray(z)
+    if z.ndim != 2 or z.shape[1] != latent_size or not len(z):
+        raise ValueError(
+            f"codes must have shape (n, {latent_size}), n at least 1, and have {z.shape}: one "
+            "code is z[np.newaxis], and this model was built with that number of latents"
+        )
+    return z
 
 
 def in_batches(model: keras.Model, array: np.ndarray, batch_size: int = 1000):
@@ -160,6 +206,14 @@ class EncoderDecoder(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.built = True  # both are functional models, built already
+        self.autocast = False  # the networks see to it themselves; a likelihood needs all digits
+        codes = [output.shape for output in encoder.outputs]
+        if any(len(shape) != 2 for shape in (*codes, decoder.input_shape)):
+            raise ValueError(
+                "the encoder must return codes (batch, d) and the decoder take them, and the "
+                f"encoder returns {codes}, the decoder takes {decoder.input_shape}: are the two "
+                "swapped, or is one given for both?"
+            )
 
     @property
     def latent_size(self) -> int:
@@ -172,7 +226,12 @@ class EncoderDecoder(keras.Model):
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Return the pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
+        z = checked_codes(z, self.decoder.input_shape[-1])
         return ops.convert_to_numpy(self.to_pictures(in_batches(self.decoder, z)))
+
+    def checked(self, x: np.ndarray) -> np.ndarray:
+        """Return pictures as an array, or raise ValueError unless they fit the encoder."""
+        return checked_pictures(x, self.encoder.input_shape[1:])
 
     def to_pictures(self, outputs):
         """Return the decoder's unbounded outputs as pictures in [0, 1]."""
@@ -214,7 +273,7 @@ class Autoencoder(EncoderDecoder):
         return self.decoder(self.encoder(x))
 
     def encode(self, x):
-        return in_batches(self.encoder, x)
+        return in_batches(self.encoder, self.checked(x))
 
     def to_pictures(self, outputs):
         return ops.clip(outputs, 0, 1)
@@ -279,13 +338,20 @@ class VAE(EncoderDecoder):
         self.kl_divergence(parameters, z, training=training)
         return self.likelihood(x, self.decoder(z), training=training)
 
+    def compute_loss(self, *args, **kwargs):
+        """Return the losses' sum, and count rate and distortion where a call can't: on JAX."""
+        for metric in self.metrics:
+            if isinstance(metric, MeanOfCalls):
+                metric.count_waiting()
+        return super().compute_loss(*args, **kwargs)
+
     def encode(self, x):
         """Return the posterior means (n, d) of pictures (n, height, width, channels)."""
         return ops.convert_to_numpy(self.prior.mean(self.posterior_arrays(x)))
 
     def posterior_arrays(self, x: np.ndarray) -> list[np.ndarray]:
         """Return ``posterior`` of pictures of any number as arrays (n, d)."""
-        parameters = in_batches(self.encoder, x)
+        parameters = in_batches(self.encoder, self.checked(x))
         return parameters if isinstance(parameters, list) else [parameters]
 
     def to_pictures(self, outputs):
@@ -296,9 +362,21 @@ class VAE(EncoderDecoder):
 
         ``temperature`` scales the codes' distance from the prior's mean; on the sphere, whose mean
         is its centre, any other than 1 leaves the sphere and asks for what training never saw.
+
+        Raises:
+            ValueError: ``count`` is below 1, or ``temperature`` below 0.
         """
+        return self.decode(self.prior_codes(count, temperature, seed))
+
+    def prior_codes(self, count: int, temperature: float, seed: int) -> np.ndarray:
+        """Return codes (count, d) for ``generate``."""
+        if count < 1 or not 0 <= temperature < math.inf:
+            raise ValueError(
+                "generate needs at least 1 picture and a temperature from 0 on, and got "
+                f"{count} and {temperature!r}: 1 is the prior itself, less keeps to its middle"
+            )
         z = ops.convert_to_numpy(self.prior.sample_prior((count, self.latent_size), seed))
-        return self.decode(self.prior.prior_mean + temperature * (z - self.prior.prior_mean))
+        return self.prior.prior_mean + temperature * (z - self.prior.prior_mean)
 
     def get_config(self):
         parts = {
@@ -313,17 +391,24 @@ BUILDERS = {"dense": (dense_encoder, dense_decoder), "conv": (conv_encoder, conv
 
 
 def build_autoencoder(
-    image_shape: Shape = (28, 28, 1), latent_size: int = 32, architecture: str = "dense"
+    image_shape: Shape = (28, 28, 1),
+    latent_size: int = 32,
+    architecture: str = "dense",
+    *,
+    hidden: Sequence[int] | None = None,
 ) -> Autoencoder:
     """Return an untrained autoencoder for pictures (height, width, channels) in [0, 1].
 
     Args:
         architecture: ``"dense"`` or ``"conv"``.
+        hidden: widths of a dense encoder's hidden layers, from the picture to the code; the
+            decoder has them in reverse order. None: (512, 512, 512).
 
     Raises:
-        ValueError: the architecture is neither, or ``latent_size`` is below 1.
+        ValueError: the architecture is neither, ``latent_size`` is below 1, or ``hidden`` holds
+            no widths or is given for ``"conv"``.
     """
-    encoder, decoder = builders(architecture)
+    encoder, decoder = builders(architecture, hidden)
     return Autoencoder(encoder(image_shape, latent_size), decoder(image_shape, latent_size))
 
 
@@ -334,12 +419,14 @@ def build_vae(
     likelihood: str | Likelihood = "bernoulli",
     beta=1.0,
     architecture: str = "dense",
+    *,
+    hidden: Sequence[int] | None = None,
 ) -> VAE:
     """Return an untrained VAE for pictures (height, width, channels) in [0, 1].
 
     The arguments are those of ``VAE`` and ``build_autoencoder``, and so are the errors.
     """
-    encoder, decoder = builders(architecture)
+    encoder, decoder = builders(architecture, hidden)
     family = get_family(prior)
     return VAE(
         encoder(image_shape, latent_size, outputs=family.parameter_names),
@@ -350,8 +437,20 @@ def build_vae(
     )
 
 
-def builders(architecture: str):
-    """Return the (encoder, decoder) builders of that name, or raise ValueError."""
+def builders(architecture: str, hidden: Sequence[int] | None = None):
+    """Return the (encoder, decoder) builders of that name and widths, or raise ValueError."""
     if architecture not in BUILDERS:
         raise ValueError(f"architecture must be one of {sorted(BUILDERS)}, and is {architecture!r}")
-    return BUILDERS[architecture]
+    encoder, decoder = BUILDERS[architecture]
+    if hidden is None:
+        return encoder, decoder
+    widths = hidden if isinstance(hidden, Sequence) else [None]
+    if architecture != "dense" or not all(isinstance(w, int) and w > 0 for w in widths):
+        raise ValueError(
+            "hidden must be widths of dense layers, such as (512, 512), and is "
+            f"{hidden!r} for architecture {architecture!r}: leave it out for 'conv', or make the "
+            "parts with conv_encoder and conv_decoder, which take filters"
+        )
+    return functools.partial(encoder, hidden=hidden), functools.partial(
+        decoder, hidden=hidden[::-1]
+    )

@@ -79,6 +79,11 @@ def set_title(figure: Figure, title: str) -> None:
 
 def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     """Return pictures (n, h, w, c) as one array, row by row, with white gaps between."""
+    if np.ndim(images) != 4 or not len(images):
+        raise ValueError(
+            "pictures to draw must be (n, height, width, channels), n at least 1, and have shape "
+            f"{np.shape(images)}: x[..., np.newaxis] adds a missing channel axis"
+        )
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     paper = 0.0 if channels == 1 else 1.0  # grey pictures are drawn as ink on white paper

@@ -12,6 +12,7 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 import tensorflow as tf
+from campaign import tries
 
 from helpers import distributions, models
 
@@ -383,26 +384,103 @@ def test_the_gradient_of_a_sample(name, raw):
     assert (np.abs(found) > 1e-3).any()
 
 
+def extremes(count, seed=0):
+    """Numbers of both signs and of all sizes up to 10,000, float32 (count,)."""
+    rng = np.random.default_rng(seed)
+    return (rng.choice([-1, 1], count) * 10 ** rng.uniform(-3, 4, count)).astype("float32")
+
+
+def extreme_parameters(family, size):
+    """Tensors (n, size): every corner of raw parameters in +-10,000, and random ones."""
+    sides = (-1e4, -300, -50, -12, 0, 12, 50, 300, 1e4)
+    names = family.parameter_names
+    corners = np.array(list(itertools.product(sides, repeat=len(names))), "float32").T
+    mixed = extremes(len(names) * tries(300, 30_000) * size).reshape(len(names), -1, size)
+    return [
+        tf.constant(np.concatenate([np.repeat(corner[:, np.newaxis], size, axis=1), other]))
+        for corner, other in zip(corners, mixed, strict=True)
+    ]
+
+
+def check_finite(function, given):
+    """Assert that a function of tensors, and its gradient by each, is finite."""
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        values = function(given)
+    assert np.isfinite(values).all()
+    for gradient in tape.gradient(values, given):
+        assert gradient is None or np.isfinite(gradient).all()
+    return values.numpy()
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_extreme_parameters_stay_finite(name):
-    """Values and gradients in float32, for every corner of raw parameters in -50..50."""
+    """Sample, mean, densities there and KL, value and gradient, in float32."""
     family = make(name)
-    sides = np.linspace(-50, 50, 5)
-    corners = itertools.product(sides, repeat=len(family.parameter_names))
-    parameters = [
-        tf.constant(np.repeat(column[:, np.newaxis], 3, axis=1), "float32")
-        for column in np.array(list(corners)).T
-    ]
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(parameters)
-        z = family.sample(parameters, seed=0)
-        kl = family.kl_divergence(parameters, z)
-        weight = family.log_prior(z) - family.log_prob(z, parameters)
-    for values in (z, kl, weight):
-        assert np.isfinite(values).all()
-        for gradient in tape.gradient(values, parameters):
-            assert gradient is None or np.isfinite(gradient).all()
-    assert (kl.numpy() >= -1e-5).all() or not closed_form(family)
+    parameters = extreme_parameters(family, 3)
+    z = check_finite(lambda given: family.sample(given, seed=0), parameters)
+    kl = check_finite(
+        lambda given: family.kl_divergence(given, family.sample(given, seed=0)), parameters
+    )
+    moderate = np.max(np.abs(parameters), axis=(0, 2)) <= 50  # beyond, rounding is felt
+    assert (kl[moderate] >= -1e-5).all() or not closed_form(family)
+    check_finite(family.mean, parameters)
+    check_finite(lambda given: family.log_prob(family.sample(given, seed=0), given), parameters)
+    check_finite(lambda given: family.log_prior(given[0]), [tf.constant(z)])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_densities_of_codes_far_from_the_posterior_stay_finite(name):
+    """Codes anywhere the prior can put them, at parameters anywhere."""
+    family = make(name)
+    parameters = extreme_parameters(family, 3)
+    z = extremes(3 * len(parameters[0]), seed=1).reshape(-1, 3)
+    if name in ("exponential", "weibull"):
+        z = np.abs(z)
+    elif name == "shifted_exponential":
+        z = np.abs(z) + np.logaddexp(0, parameters[0])
+    elif name == "kumaraswamy":
+        z = np.clip(np.abs(z) / 1e4, 1e-7, 1 - 1e-7)
+    elif name == "power_spherical":
+        z = z / np.linalg.norm(z, axis=-1, keepdims=True)
+        z[:100] = -family.direction_and_concentration(parameters)[0][:100]  # the far pole
+    codes = tf.constant(z.astype("float32"))
+    check_finite(lambda given: family.log_prob(given[0], given[1:]), [codes, *parameters])
+    check_finite(lambda given: family.log_prior(given[0]), [codes])
+
+
+BOUNDED = ["normal", "laplace", "logistic", "exponential", "shifted_exponential"]
+
+
+@pytest.mark.parametrize("raw", [17.0, 80.0, 1e4, -40.0, -104.0, -1e4])
+@pytest.mark.parametrize("name", BOUNDED)
+def test_a_scale_that_leapt_costs_no_more_than_the_bound_and_comes_back(name, raw):
+    """A step of training can throw ln of a scale far out, where its KL would overflow."""
+    family = distributions.get_family(name)
+    count = len(family.parameter_names)
+    scale = tf.Variable([[raw]])
+
+    def kl():
+        parameters = [*tensors([0.3] * (count - 1), (1, 1), "float32"), scale]
+        return family.kl_divergence(parameters, family.sample(parameters, seed=1))
+
+    assert abs(float(kl()[0, 0])) < 20 * np.exp(15)  # for a logistic the KL is one sample's
+    optimizer = keras.optimizers.Adam(abs(raw) / 20)
+    for _ in range(30):
+        with tf.GradientTape() as tape:
+            value = kl()
+        optimizer.apply([tape.gradient(value, scale)], [scale])
+    assert abs(float(scale[0, 0])) < 0.5 * abs(raw)
+
+
+def test_bounds_change_nothing_inside_them():
+    """Not a bit, neither of values nor of gradients."""
+    x = tf.constant([-30.0, -10.1, -1e-30, -0.0, 0.0, 0.3, 10.1, 15.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = distributions.bounded(x)
+    assert y.numpy().tobytes() == x.numpy().tobytes()
+    assert (tape.gradient(y, x).numpy() == 1).all()
 
 
 @pytest.mark.parametrize("mean", [0.0, -3.0, 60.0])
