@@ -1,11 +1,12 @@
-# Every target sets up .venv by itself and renews it when requirements.txt changes.
+# Every target sets up .venv (or build/tools) by itself and renews it when requirements.txt changes.
 PYTHON ?= python3
 BUDGET ?= quick
 REPO ?=
 TAG ?=
 BIN := .venv/bin
+TOOLS := build/tools/bin
 
-.PHONY: run test soak lab lint save stamp clean
+.PHONY: run test soak lab lint save stamp lock audit floor clean
 
 run: .venv/ready  ## run every notebook; pages to read land in build/
 	$(BIN)/python -m helpers.notebooks run --budget $(BUDGET)
@@ -14,7 +15,7 @@ test: .venv/ready  ## unit tests, the notebooks as documents, and every notebook
 	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest
 
 soak: .venv/ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
-	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py tests/test_fuzzing.py
+	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py tests/test_fuzzing.py tests/test_machines.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -29,6 +30,20 @@ save: .venv/ready  ## run with the full budget on real data and save the outputs
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
 	$(BIN)/python -m helpers.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))
 
+lock: build/tools/ready  ## renew requirements.lock: a version moves only if requirements.txt excludes it
+	$(TOOLS)/uv pip compile --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock  (the versions that the saved outputs were made with)" \
+		--output-file requirements.lock requirements.txt >build/lock.log
+
+audit: build/tools/ready  ## known vulnerabilities of every locked version; needs a network
+	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+
+floor: build/tools/ready  ## the unit tests with the oldest versions that requirements.txt admits
+	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/floor
+	$(TOOLS)/uv pip install --no-config --quiet --python build/floor/bin/python \
+		--resolution lowest-direct --requirement requirements.txt
+	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest tests
+
 clean:
 	rm -rf .venv build .pytest_cache .ruff_cache
 
@@ -37,3 +52,8 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch .venv/ready
+
+build/tools/ready:
+	$(PYTHON) -m venv build/tools
+	$(TOOLS)/python -m pip install --quiet --disable-pip-version-check uv pip-audit
+	touch build/tools/ready

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def run(names: list[str], budget: str) -> None:
     """Run notebooks with a budget and leave one HTML page each, and an index, in ``build/``."""
     os.environ["VAE_COURSE_BUDGET"] = budget
-    BUILD.mkdir(exist_ok=True)
+    check_writable(BUILD)
     exporter = HTMLExporter(mathjax_url=copy_mathjax())  # embed_images would unfold <details>
     start, rows = time.perf_counter(), []
     for path in find_notebooks(names):
@@ -114,6 +115,23 @@ def run(names: list[str], budget: str) -> None:
         f"{len(rows)} notebooks ran in {time.perf_counter() - start:.0f} s ({budget} budget). "
         f"Read them: {BUILD / 'index.html'}"
     )
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder if it is missing, and see whether it takes a file.
+
+    Raises:
+        ValueError: it doesn't.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"pages can't be written to {folder} ({error.strerror}): "
+            "copy the course to a folder of your own and run it there"
+        ) from error
 
 
 def copy_mathjax() -> str:

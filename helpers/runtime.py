@@ -1,8 +1,10 @@
-"""Where the course stands, how much it may compute, and a quiet import of TensorFlow."""
+"""Where the course stands and may write, how much it may compute, a quiet import of TensorFlow."""
 
 import contextlib
+import functools
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,27 @@ def budget() -> str:
 def by_budget(full: int, quick: int) -> int:
     """Return the number of steps or images that the current budget allows."""
     return {"full": full, "quick": quick}[budget()]
+
+
+def build_folder(folder: Path = ROOT / "build") -> Path:
+    """Return the folder for what a run leaves behind: ``build/``, made if it is missing.
+
+    Where it can't be written, as in a read-only checkout, that is a temporary folder, the same one
+    for the whole process, and a message says so.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        print(f"{folder.name}/ can't be written ({error.strerror}); files go to {spare_folder()}")
+        return spare_folder()
+
+
+@functools.cache
+def spare_folder() -> Path:
+    """Return a temporary folder, made on the first call."""
+    return Path(tempfile.mkdtemp(prefix="vae-course-"))
 
 
 @contextlib.contextmanager

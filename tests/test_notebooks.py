@@ -1,8 +1,10 @@
 """The notebooks as documents: what a reader on GitHub, in Colab or in a class must find."""
 
 import ast
+import dis
 import itertools
 import re
+import types
 
 import nbformat
 import pytest
@@ -153,6 +155,86 @@ def test_code_is_short_and_parses(notebook):
         lines = cell.source.splitlines()
         assert 0 < len(lines) <= 25, cell.id
         assert max(map(len, lines)) <= 88, cell.id
+
+
+RUNNERS = {"subprocess", "system", "popen", "get_ipython", "Popen", "pip"}
+
+
+def test_only_the_bootstrap_runs_other_programs(notebook):
+    """A line that begins with ! or % is no Python, and so fails above."""
+    for cell in cells_of(notebook, "code")[1:]:
+        used = set()
+        for node in ast.walk(ast.parse(cell.source)):
+            used |= {getattr(node, "id", None), getattr(node, "attr", None)}
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, "module", None), *(alias.name for alias in node.names)]
+                used |= {part for name in names if name for part in name.split(".")}
+        assert not used & RUNNERS, (cell.id, used & RUNNERS)
+
+
+INLINE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+CHANGERS = {"append", "extend", "insert", "pop", "remove", "add", "update", "setdefault", "clear"}
+
+
+def operations(code):
+    """Yield the name and argument of every operation of a cell, and of its comprehensions."""
+    for operation in dis.get_instructions(code):
+        if isinstance(operation.argval, types.CodeType) and operation.argval.co_name in INLINE:
+            yield from operations(operation.argval)
+        yield operation.opname, operation.argval
+
+
+def carried_over(source):
+    """The names whose values a cell changes: it reads them first, and then sets or changes them.
+
+    To join a dictionary or set (``|=``) is let pass: once more changes nothing.
+    """
+    read, written, found = set(), set(), set()
+    for operation, name in operations(compile(source, "cell", "exec")):
+        if operation in ("LOAD_NAME", "LOAD_GLOBAL") and name not in written:
+            read.add(name)
+        elif operation == "STORE_NAME":
+            written.add(name)
+            found |= {name} & read
+    nodes = list(ast.walk(ast.parse(source)))
+    own = {node.id for node in nodes if isinstance(node, ast.Name) and node.id not in read}
+    own |= {node.id for node in nodes if isinstance(node, ast.Name) and not is_read(node)}
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if node.func.attr in CHANGERS and isinstance(owner, ast.Name):
+                found |= {owner.id} - own - {"np"}
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.BitOr):
+            found -= {getattr(node.target, "id", None)}
+    return found
+
+
+def is_read(node):
+    return isinstance(node.ctx, ast.Load)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("x = x + 1", {"x"}),
+        ("x += 1", {"x"}),
+        ("y = [x for _ in range(3)]\nx = y", {"x"}),
+        ("rows.append(1)", {"rows"}),
+        ("rows = []\nrows.append(x)", set()),
+        ("def f(rows):\n    rows = []\n    rows.append(x)\n    return rows", set()),
+        ("x = 1\nx += 1", set()),
+        ("table |= {1: x}", set()),
+        ("y = np.append(x, 1)", set()),
+    ],
+)
+def test_what_a_cell_carries_over_is_found(source, names):
+    assert carried_over(source) == names
+
+
+def test_a_cell_can_be_run_again(notebook):
+    """A reader runs a cell again: it must not start from what its first run left behind."""
+    for cell in cells_of(notebook, "code"):
+        assert not carried_over(cell.source), (cell.id, carried_over(cell.source))
 
 
 def test_a_seed_is_set(notebook):

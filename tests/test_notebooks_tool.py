@@ -103,6 +103,16 @@ def test_a_dead_kernel_stops_the_run(course, capsys):
     assert "02_two.ipynb, code cell 2 of 2: the kernel died" in capsys.readouterr().err
 
 
+def test_a_folder_that_takes_no_pages_is_named_before_anything_runs(course, capsys):
+    write(course, "02_two", "open('ran', 'w')")
+    (course / "build").write_text("a file, no folder")
+    assert notebooks.main(["run"]) == 1
+    said = capsys.readouterr().err
+    assert f"pages can't be written to {course / 'build'} (" in said
+    assert "copy the course to a folder of your own" in said
+    assert not (course / "notebooks" / "ran").exists()
+
+
 def test_an_unknown_name_ends_with_an_error(course, capsys):
     write(course, "02_two")
     assert notebooks.main(["run", "07"]) == 1

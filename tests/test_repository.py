@@ -58,6 +58,67 @@ def test_ranges_are_bounded_below_and_not_pinned(root):
         assert all(s.operator != "==" or "*" in s.version for s in requirement.specifier)
 
 
+# The lock: one exact version of everything, each with its hashes
+
+MACHINES = [
+    {"python_full_version": python, "python_version": python[:4], **machine}
+    for python in ("3.11.0", "3.11.9", "3.12.0", "3.13.0")
+    for machine in (
+        {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
+        {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
+        {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
+    )
+]
+
+
+def locked(root):
+    """The entries of requirements.lock: requirements, each with the text of its hashes."""
+    text = (root / "requirements.lock").read_text()
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line[:1] != "#"]
+    entries = [line.partition("--hash=") for line in lines]
+    return [(Requirement(name), mark + hashes) for name, mark, hashes in entries]
+
+
+def test_the_lock_pins_and_hashes_everything(root):
+    for requirement, hashes in locked(root):
+        (version,) = requirement.specifier
+        assert version.operator == "==", requirement
+        assert "*" not in version.version, requirement
+        assert re.fullmatch(r"(--hash=sha256:[0-9a-f]{64}\s*)+", hashes), requirement
+
+
+@pytest.mark.parametrize(
+    "machine", MACHINES, ids=lambda m: f"{m['sys_platform']}-{m['python_full_version']}"
+)
+def test_the_lock_has_one_version_of_every_requirement_and_within_its_range(root, machine):
+    there = [r for r, _ in locked(root) if r.marker is None or r.marker.evaluate(machine)]
+    versions = {r.name: next(iter(r.specifier)).version for r in there}
+    assert len(versions) == len(there), "a package is locked twice"
+    for name, requirement in requirements(root).items():
+        assert requirement.specifier.contains(versions[name]), name
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (
+            "lock",
+            "uv pip compile .*--universal .*--generate-hashes .*--output-file requirements.lock",
+        ),
+        ("audit", "pip-audit --strict --require-hashes .*--requirement requirements.lock"),
+        ("floor", "--resolution lowest-direct .*--requirement requirements.txt"),
+    ],
+)
+def test_make_has_targets_for_the_dependencies(root, target, words):
+    try:
+        shown = subprocess.run(
+            ["make", "--dry-run", target], cwd=root, capture_output=True, text=True, check=True
+        )
+    except FileNotFoundError:
+        pytest.skip("no make")
+    assert re.search(words, shown.stdout.replace("\\\n", " ").replace("\t", ""))
+
+
 def imported_helpers(path):
     """The names of the helpers that a module imports."""
     names = set()

@@ -55,3 +55,22 @@ def test_tensorflow_starts_without_log_lines():
     )
     assert "tf.Tensor(3" in run.stdout
     assert run.stderr == ""
+
+
+def test_the_build_folder_is_made_where_it_is_missing(tmp_path, capsys):
+    assert runtime.build_folder(tmp_path / "build") == tmp_path / "build"
+    assert (tmp_path / "build").is_dir()
+    assert list((tmp_path / "build").iterdir()) == []
+    assert runtime.build_folder(tmp_path / "build") == tmp_path / "build"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["file", "file/build", "missing/build"])
+def test_a_build_folder_that_cannot_be_written_is_replaced_and_said(tmp_path, capsys, name):
+    (tmp_path / "file").write_text("no folder")
+    found = runtime.build_folder(tmp_path / name)
+    (found / "film.gif").write_bytes(b"GIF")
+    assert tmp_path not in found.parents
+    assert "can't be written (" in (said := capsys.readouterr().out)
+    assert f"files go to {found}" in said
+    assert runtime.build_folder(tmp_path / name) == found
