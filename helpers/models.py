@@ -347,7 +347,8 @@ class VAE(EncoderDecoder):
 
     def encode(self, x):
         """Return the posterior means (n, d) of pictures (n, height, width, channels)."""
-        return ops.convert_to_numpy(self.prior.mean(self.posterior_arrays(x)))
+        parameters = [ops.convert_to_tensor(p) for p in self.posterior_arrays(x)]
+        return ops.convert_to_numpy(self.prior.mean(parameters))
 
     def posterior_arrays(self, x: np.ndarray) -> list[np.ndarray]:
         """Return ``posterior`` of pictures of any number as arrays (n, d)."""

@@ -51,14 +51,23 @@ def test_gaussian_is_scipys(x, output, sigma):
     np.testing.assert_allclose(nll(likelihoods.Gaussian(sigma), x, output), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [likelihoods.Bernoulli(), likelihoods.Gaussian(0.1)])
-def test_extreme_logits_have_finite_values_and_gradients(layer, x):
-    output = tf.constant(np.where(x > 0.5, 1e4, -1e4).astype("float32"))
+@pytest.mark.parametrize("sigma", [None, 1e-4, 0.1, 1.0, 100.0, 1e4, "learned", "optimal"])
+@pytest.mark.parametrize("pixels", [1.0, 1e4])
+def test_extreme_logits_have_finite_values_and_gradients(sigma, pixels, x):
+    """Of outputs of all sizes up to 10,000, and pixels that nobody should give."""
+    layer = likelihoods.Bernoulli() if sigma is None else likelihoods.Gaussian(sigma)
+    rng = np.random.default_rng(0)
+    sizes = 10 ** rng.uniform(-3, 4, x.shape)
+    sizes[0] = 1e4
+    output = tf.constant(np.where(x > 0.5, sizes, -sizes).astype("float32"))
+    given = [output, *layer.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(output)
-        value = layer.negative_log_likelihood(tf.constant(x), output)
+        value = layer.negative_log_likelihood(tf.constant(pixels * (2 * x - 1)), output)
     assert np.isfinite(value.numpy()).all()
-    assert np.isfinite(tape.gradient(value, output).numpy()).all()
+    for gradient in tape.gradient(value, given):
+        assert np.isfinite(gradient.numpy()).all()
+    assert np.isfinite(layer.mean(output).numpy()).all()
 
 
 @pytest.mark.parametrize("layer", [likelihoods.Bernoulli(), likelihoods.Gaussian(0.5)])
