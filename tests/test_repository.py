@@ -19,6 +19,8 @@ COLAB = {  # what a Colab notebook comes with; nothing is installed there
 }
 FLOORS = (
     "runtime",
+    "archives",
+    "downloads",
     "drawn_cats",
     "datasets",
     "distributions",
