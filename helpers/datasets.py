@@ -244,8 +244,8 @@ def load_cats(limit: int | None = None) -> Dataset:
 
     Source: kaggle.com/datasets/borhanitrash/cat-dataset, compiled by F. Ferlito.
     """
-    if limit is not None and limit < 2:
-        raise ValueError(f"limit must be at least 2 pictures, or None for all, and is {limit}")
+    if limit is not None and not (isinstance(limit, int | np.integer) and limit >= 2):
+        raise ValueError(f"limit must be at least 2 pictures, or None for all, and is {limit!r}")
     path = find_file(*CATS_PLACES)
     if path is not None:
         kind = "folder" if path.is_dir() else "file"
