@@ -306,7 +306,15 @@ def interpolated(frames: np.ndarray, between: int) -> np.ndarray:
 
     A monotone cubic in time: it passes through every given frame, and never overshoots. What lies
     between was not measured.
+
+    Raises:
+        ValueError: there are fewer than two frames, or ``between`` is below 0.
     """
+    if len(frames) < 2 or not np.size(frames) or between < 0:
+        raise ValueError(
+            "between must be at least 0 and the frames at least 2, and they are "
+            f"{between} and {np.shape(frames)}"
+        )
     times = np.linspace(0, len(frames) - 1, (len(frames) - 1) * (between + 1) + 1)
     return PchipInterpolator(np.arange(len(frames)), frames, axis=0)(times)
 
@@ -314,7 +322,7 @@ def interpolated(frames: np.ndarray, between: int) -> np.ndarray:
 def checked_codes(frames: np.ndarray) -> np.ndarray:
     """Return codes as an array, or raise ValueError unless they are (frames, n, d), d >= 2."""
     frames = np.asarray(frames)
-    if frames.ndim != 3 or frames.shape[2] < 2:
+    if frames.ndim != 3 or frames.shape[2] < 2 or not frames.size:
         raise ValueError(
             f"codes must be (frames, n, d) with at least two latents, and have shape {frames.shape}"
         )

@@ -4,30 +4,35 @@ import hashlib
 import io
 import os
 import re
-import socket
 import warnings
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
 
-import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from helpers import drawn_cats, files, runtime
+from helpers import archives, downloads, drawn_cats, files, runtime
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-DOWNLOAD_TIMEOUT = 20.0  # seconds without an answer
+MNIST_SHAPES = {
+    "x_train": (60_000, 28, 28),
+    "y_train": (60_000,),
+    "x_test": (10_000, 28, 28),
+    "y_test": (10_000,),
+}
 
 CATS_URL = "https://www.kaggle.com/api/v1/datasets/download/borhanitrash/cat-dataset"
 CATS_PLACES = ("cats", "cats.zip", "cat-dataset.zip", "archive.zip")  # the first that is there
 CATS_SHAPE = (64, 64, 3)
 FEWEST_DOWNLOADED = 20_000  # readable pictures; there is no published hash to check
 LARGEST_FILE = 20_000_000  # bytes of one picture
+# Bytes and seconds after which a download is given up.
+MNIST_LIMITS = {"largest": 20_000_000, "seconds": 600}
+CATS_LIMITS = {"largest": 1_000_000_000, "seconds": 3600}
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def load_mnist() -> Dataset:
         return read_mnist(path, source=f"the local file {path.name}")
     try:
         return read_mnist(download_mnist(), source="the public download")
-    except Exception as error:  # get_file raises a bare Exception on any failed download
+    except (OSError, ValueError) as error:
         print(
             f"MNIST is not at hand: no mnist.npz in data/, and the download failed ({error}).\n"
             "Going on with scikit-learn's small digits, enlarged; figures will differ.\n"
@@ -105,28 +110,26 @@ def find_file(*names: str) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-@contextmanager
-def socket_timeout(seconds: float):
-    """Give up on connections that say nothing for ``seconds``."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
 def download_mnist() -> Path:
-    """Download MNIST to ``data/mnist.npz``, check its SHA-256, and return its path."""
-    with socket_timeout(DOWNLOAD_TIMEOUT):
-        return Path(
-            keras.utils.get_file(
-                "mnist.npz",
-                MNIST_URL,
-                file_hash=MNIST_SHA256,
-                cache_dir=runtime.ROOT,
-                cache_subdir="data",
-            )
+    """Download MNIST to ``data/mnist.npz``, check its SHA-256, and return its path.
+
+    Raises:
+        OSError: the download failed.
+        ValueError: another file came.
+    """
+    path = runtime.ROOT / "data" / "mnist.npz"
+    downloads.download(MNIST_URL, path, check_hash, **MNIST_LIMITS)
+    return path
+
+
+def check_hash(path: Path) -> None:
+    """Raise ValueError unless the file is MNIST."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != MNIST_SHA256:
+        raise ValueError(
+            f"what came, {path.stat().st_size:,} bytes, is not MNIST: its SHA-256 must begin with "
+            f"{MNIST_SHA256[:12]}, and begins with {found[:12]}"
         )
 
 
@@ -136,26 +139,25 @@ def read_mnist(path: Path, source: str) -> Dataset:
     Raises:
         ValueError: the file can't be read, or holds other arrays than MNIST's.
     """
-    expected = {
-        "x_train": (60_000, 28, 28),
-        "y_train": (60_000,),
-        "x_test": (10_000, 28, 28),
-        "y_test": (10_000,),
-    }
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in expected}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        with archives.stored_arrays(path) as stored:
+            for key, shape in MNIST_SHAPES.items():
+                if key not in stored:
+                    raise ValueError(f"it has no array {key}")
+                found = stored[key]
+                if found.shape != shape or found.dtype != np.uint8:
+                    raise ValueError(
+                        f"{key} must be uint8 of shape {shape}, and is {found.dtype} of shape "
+                        f"{found.shape}"
+                    )
+            arrays = {key: stored[key].read() for key in MNIST_SHAPES}
+        largest = max(arrays["y_train"].max(), arrays["y_test"].max())
+        if largest > 9:
+            raise ValueError(f"labels must be digits from 0 to 9, and reach {largest}")
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path} is not a readable MNIST file ({error}): delete it, and it is downloaded again"
         ) from error
-    for key, shape in expected.items():
-        found = arrays[key]
-        if found.shape != shape or found.dtype != np.uint8:
-            raise ValueError(
-                f"{path}: {key} must be uint8 of shape {shape}, and is {found.dtype} of shape "
-                f"{found.shape}: delete the file, and it is downloaded again"
-            )
     return Dataset(
         x_train=to_unit_range(arrays["x_train"][..., np.newaxis]),
         y_train=arrays["y_train"].astype(np.int64),
@@ -242,15 +244,15 @@ def load_cats(limit: int | None = None) -> Dataset:
 
     Source: kaggle.com/datasets/borhanitrash/cat-dataset, compiled by F. Ferlito.
     """
-    if limit is not None and limit < 2:
-        raise ValueError(f"limit must be at least 2 pictures, or None for all, and is {limit}")
+    if limit is not None and not (isinstance(limit, int | np.integer) and limit >= 2):
+        raise ValueError(f"limit must be at least 2 pictures, or None for all, and is {limit!r}")
     path = find_file(*CATS_PLACES)
     if path is not None:
         kind = "folder" if path.is_dir() else "file"
         return split_cats(read_cats(path), limit, source=f"the local {kind} {path.name}")
     try:
         pictures = download_cats()
-    except Exception as error:  # get_file raises a bare Exception on any failed download
+    except (OSError, ValueError) as error:
         print(
             f"Photographs of cats are not at hand: no cats.zip in data/, and the download failed "
             f"({error}).\n"
@@ -302,40 +304,57 @@ def download_cats() -> np.ndarray:
     """Download ``data/cats.zip`` and return its pictures, uint8 (n, 64, 64, 3).
 
     Raises:
-        ValueError: what came holds too few readable pictures; it is deleted.
+        OSError: the download failed.
+        ValueError: what came holds too few readable pictures.
     """
-    with socket_timeout(DOWNLOAD_TIMEOUT):
-        path = Path(
-            keras.utils.get_file("cats.zip", CATS_URL, cache_dir=runtime.ROOT, cache_subdir="data")
-        )
-    try:
-        return read_cats(path, fewest=FEWEST_DOWNLOADED)
-    except ValueError as error:
-        path.unlink()
-        raise ValueError(f"what came was deleted, because {error}") from error
+    path = runtime.ROOT / "data" / "cats.zip"
+    decoded = []
+
+    def check(part: Path) -> None:
+        try:
+            decoded.append(decode_cats(part, FEWEST_DOWNLOADED))
+        except ValueError as error:
+            raise ValueError(f"what came was deleted, because {error}") from error
+
+    downloads.download(CATS_URL, path, check, **CATS_LIMITS)
+    return kept_in_cache(path, decoded.pop())
 
 
-def read_cats(source: Path, fewest: int = 2) -> np.ndarray:
+def read_cats(source: Path) -> np.ndarray:
     """Return the pictures of a folder or zip, uint8 (n, 64, 64, 3), decoded once and then kept.
 
     Raises:
-        ValueError: fewer than ``fewest`` pictures can be read.
+        ValueError: fewer than two pictures can be read.
     """
-    cache = runtime.ROOT / "data" / f"cats-cache-{fingerprint(source)}.npy"
-    kept = read_cache(cache)
-    if kept is not None and len(kept) >= fewest:
-        return kept
-    pictures = decode_cats(source, fewest)
+    try:
+        kept = read_cache(cache_path(source))
+        decoded = decode_cats(source, fewest=2) if kept is None else None
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{source} can't be used, because {error}: put Kaggle's zip in its place, or nothing, "
+            "and the zip is downloaded"
+        ) from error
+    return kept_in_cache(source, decoded) if kept is None else kept
+
+
+def kept_in_cache(source: Path, pictures: np.ndarray) -> np.ndarray:
+    """Keep what a folder or zip was decoded to, and return it from the file, out of memory."""
+    cache = cache_path(source)
     write_cache(cache, pictures)
-    kept = read_cache(cache)  # from the file, so that the decoded ones need no memory any more
+    kept = read_cache(cache)
     return pictures if kept is None else kept
+
+
+def cache_path(source: Path) -> Path:
+    """Return the file that keeps the decoded pictures of a folder or zip."""
+    return runtime.ROOT / "data" / f"cats-cache-{fingerprint(source)}.npy"
 
 
 def fingerprint(source: Path) -> str:
     """Return 16 hexadecimal digits that change when the folder or zip does."""
     with opened(source) as (names, _):
-        files = [source / name for name in names] if source.is_dir() else [source]
-    states = [(state.st_size, state.st_mtime_ns) for state in map(os.stat, files)]
+        parts = [source / name for name in names] if source.is_dir() else [source]
+    states = [(state.st_size, state.st_mtime_ns) for state in map(os.stat, parts)]
     content = repr((CATS_SHAPE, str(source.resolve()), names, states))
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -343,17 +362,17 @@ def fingerprint(source: Path) -> str:
 def read_cache(path: Path) -> np.ndarray | None:
     """Return decoded pictures, mapped from the file rather than read; None if it is of no use."""
     try:
-        pictures = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        pictures = np.lib.format.open_memmap(path, mode="r")
+        whole = path.stat().st_size == pictures.offset + pictures.nbytes
+    except Exception:  # NumPy raises many kinds on damaged files
         return None
     usable = pictures.dtype == np.uint8 and pictures.shape[1:] == CATS_SHAPE
-    return pictures if usable else None
+    return pictures if whole and usable and len(pictures) > 1 else None
 
 
 def write_cache(path: Path, pictures: np.ndarray) -> None:
     """Keep decoded pictures at ``path``, whole or not at all, in the place of older ones."""
     try:
-        path.parent.mkdir(exist_ok=True)
         with files.whole(path) as file:
             np.save(file, pictures)
     except OSError as error:
@@ -369,53 +388,51 @@ def decode_cats(source: Path, fewest: int) -> np.ndarray:
     """Return the readable pictures of a folder or zip, in natural order, uint8 (n, 64, 64, 3).
 
     Raises:
-        ValueError: they are fewer than ``fewest``.
+        ValueError: they are fewer than ``fewest``, or the file is no zip, or far too large.
     """
     unreadable = []
-    with opened(source) as (names, open_file), warnings.catch_warnings():
+    with opened(source) as (names, read), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        print(f"Reading {len(names):,} pictures from {source.name}, which takes a moment once.")
+        print(f"Reading {len(names):,} pictures of cats, which takes a moment once.")
         pictures = np.empty((len(names), *CATS_SHAPE), np.uint8)
         for index, name in enumerate(names):
             try:
-                with open_file(name) as file:
-                    pictures[index - len(unreadable)] = read_picture(file)
-            except Exception as error:  # Pillow and zipfile raise many kinds on damaged files
+                pictures[index - len(unreadable)] = read_picture(read(name))
+            except Exception as error:  # Pillow raises many kinds on damaged files
                 unreadable.append(f"{name} ({error})")
     count = len(names) - len(unreadable)
     left_out = f"{len(unreadable):,} can't be read: {', '.join(unreadable[:3])}"
     if count < fewest:
         raise ValueError(
-            f"{source} must hold at least {fewest:,} readable PNG or JPEG pictures, and holds "
-            f"{count:,}{f' ({left_out})' if unreadable else ''}: put Kaggle's zip in its place, or "
-            "nothing, and the zip is downloaded"
+            f"it must hold at least {fewest:,} readable PNG or JPEG pictures, and holds {count:,}"
+            + (f" ({left_out})" if unreadable else "")
         )
     if unreadable:
-        print(f"Pictures left out of {source.name}: {left_out}")
+        print(f"Pictures of cats left out: {left_out}")
     return pictures[:count]
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]:
-    """Yield the names of a folder's or zip's pictures in natural order, and what opens one.
+def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+    """Yield the names of a folder's or zip's pictures in natural order, and what reads one.
 
     Raises:
-        ValueError: the file is no zip.
+        ValueError: the file is no zip, or far too large.
     """
     if source.is_dir():
         files = (path for path in source.rglob("*") if path.is_file())
         names = in_natural_order(path.relative_to(source).as_posix() for path in files)
-        yield names, lambda name: (source / name).open("rb")
+
+        def read(name: str) -> bytes:
+            with (source / name).open("rb") as file:
+                return archives.read_bounded(file, LARGEST_FILE)
+
+        yield names, read
         return
-    try:
-        archive = zipfile.ZipFile(source)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{source} is not a readable zip of pictures ({error}): put Kaggle's zip in its place, "
-            "or nothing, and the zip is downloaded"
-        ) from error
-    with archive:
-        yield in_natural_order(archive.namelist()), archive.open
+    with archives.opened(source) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+        read = partial(archives.read_member, archive, largest=LARGEST_FILE)
+        yield in_natural_order(members), lambda name: read(members[name])
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
@@ -430,15 +447,11 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
     return sorted(pictures, key=lambda name: (padded[name], name))
 
 
-def read_picture(file: IO[bytes]) -> np.ndarray:
+def read_picture(content: bytes) -> np.ndarray:
     """Return a picture as uint8 (64, 64, 3): upright, its centre square, on white if transparent.
 
-    Raises:
-        ValueError: the file is too large; Pillow raises other kinds on damaged ones.
+    Pillow raises many kinds of exception on damaged files.
     """
-    content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"larger than {LARGEST_FILE / 1e6:g} MB")
     image = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16 bits of grey, which convert() would clip

@@ -103,6 +103,8 @@ def write_explorer(
             f"pictures must be (n, 28, 28, 1) with n labels, and have the shapes {pictures.shape} "
             f"and {labels.shape}"
         )
+    if not np.isin(labels, range(10)).all():
+        raise ValueError(f"labels must be digits, and are {np.unique(labels)}")
     data = {
         "plane": model_data(plane, pictures),
         "many": model_data(many, pictures) if many else None,
@@ -125,7 +127,14 @@ def write_explorer(
 
 
 def filled(template: str, data: dict) -> bytes:
-    """Return the page: the template with the data and a policy that allows its own code alone."""
+    """Return the page: the template with the data and a policy that allows its own code alone.
+
+    The policy forbids all else, a connection or a picture from elsewhere too. JSON in which no
+    ``<`` is left can't end its element.
+
+    Raises:
+        ValueError: a number in the data is nan or infinite, which JSON can't hold.
+    """
     hashes = {
         kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for kind, text in re.findall(r"<(style|script)>(.*?)</\1>", template, re.S)
@@ -134,7 +143,13 @@ def filled(template: str, data: dict) -> bytes:
         f"default-src 'none'; script-src 'sha256-{hashes['script']}'; "
         f"style-src 'sha256-{hashes['style']}'; base-uri 'none'; form-action 'none'"
     )
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    try:
+        text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    except ValueError as error:
+        raise ValueError(
+            f"the page needs finite codes and rates ({error}): check the weights with np.isfinite, "
+            "or train again with a lower learning rate"
+        ) from error
     return template.replace("{{policy}}", policy).replace("{{data}}", text).encode()
 
 

@@ -1,4 +1,4 @@
-"""Write files whole or not at all."""
+"""Write files whole or not at all: under another name first, beside the old one."""
 
 import os
 import secrets
@@ -8,26 +8,34 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+LEFT_BEHIND = 3600.0  # seconds after which what is unfinished is nobody's any more
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Yield another name beside ``path``; the file of that name takes its place at the end.
+
+    Whatever happens, ``path`` is the old file or the new one. An error leaves nothing else behind;
+    a killed process leaves an unfinished file, which a call an hour later removes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(path.parent, older_than=LEFT_BEHIND)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a binary file that takes the place of ``path`` when the block ends without an error.
-
-    Whatever happens, ``path`` is the old file or the new one. An error leaves nothing else behind;
-    a killed process leaves an unfinished file beside it, which a call an hour later removes.
-    """
-    remove_unfinished(path.parent, older_than=3600)
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
-        os.replace(unfinished, path)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise
+    """Yield a binary file that takes the place of ``path`` when the block ends without an error."""
+    with unfinished(path) as part, part.open("xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
 
 
 def remove_unfinished(folder: Path, older_than: float) -> None:

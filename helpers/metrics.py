@@ -147,19 +147,44 @@ def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
 
 
 def excess_kurtosis(codes: np.ndarray) -> float:
-    """Return the mean over latents of the excess kurtosis of codes (n, d): 0 if normal."""
+    """Return the mean over latents of the excess kurtosis of codes (n, d): 0 if normal.
+
+    nan if a latent is the same in all codes.
+
+    Raises:
+        ValueError: the codes are not one or more, all finite.
+    """
+    check_codes(codes)
     return float(scipy.stats.kurtosis(codes, axis=0).mean())
 
 
 def hoyer_sparsity(codes: np.ndarray) -> float:
     """Return the mean sparsity of codes (n, d): 1 with one latent at work, 0 if all are equal.
 
-    (sqrt d - |z|_1 / |z|_2) / (sqrt d - 1). Source: Hoyer (2004), "Non-negative matrix
-    factorization with sparseness constraints", section 3.1; d must be at least 2.
+    (sqrt d - |z|_1 / |z|_2) / (sqrt d - 1); 0 for a code of zeros. Source: Hoyer (2004),
+    "Non-negative matrix factorization with sparseness constraints", section 3.1.
+
+    Raises:
+        ValueError: the codes are not one or more of at least two latents, all finite.
     """
+    check_codes(codes, latents=2)
     size = math.sqrt(codes.shape[1])
-    norms = np.linalg.norm(codes, ord=1, axis=1) / np.linalg.norm(codes, axis=1)
+    lengths = np.linalg.norm(codes, axis=1)
+    sums = np.where(lengths > 0, np.linalg.norm(codes, ord=1, axis=1), size)
+    norms = sums / np.where(lengths > 0, lengths, 1)
     return float(np.mean((size - norms) / (size - 1)))
+
+
+def check_codes(codes: np.ndarray, latents: int = 1) -> None:
+    """Raise ValueError unless codes are (n, d), n above 0, d from ``latents`` on, and finite."""
+    shape = np.shape(codes)
+    if len(shape) != 2 or shape[0] < 1 or shape[1] < latents:
+        raise ValueError(
+            f"codes must be (n, d), one or more, of at least {latents} latents, and have shape "
+            f"{shape}"
+        )
+    if not np.isfinite(codes).all():
+        raise ValueError("codes must be finite, and some are nan or infinite: leave those out")
 
 
 def information(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> np.ndarray:
@@ -167,7 +192,17 @@ def information(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> np.nd
 
     The mutual information of a latent and a factor, both cut into ``bins`` of equal counts, as a
     share of the factor's entropy. Codes are (n, d), factors (n, factors).
+
+    Raises:
+        ValueError: codes and factors differ in number or are not finite, or the bins are below 2.
     """
+    check_codes(codes)
+    check_codes(factors)
+    if len(codes) != len(factors) or bins < 2:
+        raise ValueError(
+            "codes and factors must be as many, in two or more bins, and are "
+            f"{len(codes)} and {len(factors)}, in {bins}"
+        )
     ranks = [np.argsort(np.argsort(a, axis=0), axis=0) * bins // len(a) for a in (codes, factors)]
     shares = [
         [mutual_info_score(factor, latent) / math.log(bins) for latent in ranks[0].T]
@@ -181,39 +216,56 @@ def mutual_information_gap(shares: np.ndarray) -> float:
 
     The lead of the best latent over the second best, mean over factors. Source: Chen, Li, Grosse
     and Duvenaud (2018), "Isolating sources of disentanglement in VAEs", section 4.1.
+
+    Raises:
+        ValueError: there is no factor, or fewer than two latents.
     """
+    check_codes(shares, latents=2)
     second, best = np.sort(shares, axis=1)[:, -2:].T
     return float(np.mean(best - second))
 
 
-def checked_pairs(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return two sets of pictures as they are, or raise ValueError unless they are pairs."""
-    if np.shape(x) != np.shape(y) or np.ndim(x) != 4 or not len(x):
-        raise ValueError(
-            "pictures are compared in pairs, both (n, height, width, channels), and have the "
-            f"shapes {np.shape(x)} and {np.shape(y)}: cut both to the same n, and keep the "
-            "channel axis"
-        )
-    return x, y
-
-
 def mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the mean squared error of each pair of pictures in [0, 1], shape (n,)."""
-    x, y = checked_pairs(x, y)
+    """Return the mean squared error of each pair of pictures in [0, 1], shape (n,).
+
+    Raises:
+        ValueError: the pictures are not (n, height, width, channels), or no pairs.
+    """
+    check_pairs(x, y)
     return np.mean(np.square(x - y), axis=(1, 2, 3))
 
 
 def psnr(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the peak signal-to-noise ratio, in dB, of each pair of pictures in [0, 1]."""
-    return tf.image.psnr(*checked_pairs(x, y), max_val=1.0).numpy()
+    """Return the peak signal-to-noise ratio, in dB, of each pair of pictures in [0, 1].
+
+    Raises:
+        ValueError: the pictures are not (n, height, width, channels), or no pairs.
+    """
+    check_pairs(x, y)
+    return tf.image.psnr(x, y, max_val=1.0).numpy()
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the structural similarity of each pair of pictures in [0, 1], shape (n,).
 
-    Source: Wang, Bovik, Sheikh and Simoncelli (2004); pictures of at least 11 x 11 pixels.
+    Source: Wang, Bovik, Sheikh and Simoncelli (2004).
+
+    Raises:
+        ValueError: the pictures are not (n, height, width, channels), no pairs, or smaller than
+            11 x 11 pixels.
     """
-    return tf.image.ssim(*checked_pairs(x, y), max_val=1.0).numpy()
+    check_pairs(x, y, side=11)
+    return tf.image.ssim(x, y, max_val=1.0).numpy()
+
+
+def check_pairs(x: np.ndarray, y: np.ndarray, side: int = 1) -> None:
+    """Raise ValueError unless x and y are as many pictures of one shape, of ``side`` or more."""
+    shapes = np.shape(x), np.shape(y)
+    if shapes[0] != shapes[1] or len(shapes[0]) != 4 or min(shapes[0][1:3]) < side:
+        raise ValueError(
+            "both must be as many pictures (n, height, width, channels), of at least "
+            f"{side} x {side} pixels, and have the shapes {shapes[0]} and {shapes[1]}"
+        )
 
 
 def quality(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -351,8 +403,10 @@ def covered_share(points: np.ndarray, centres: np.ndarray, neighbours: int = 3) 
     metric for assessing generative models", section 2.
 
     Raises:
-        ValueError: ``neighbours`` is below 1, or not fewer than the centres.
+        ValueError: points or centres are not finite, or the centres no more than ``neighbours``.
     """
+    check_codes(points)
+    check_codes(centres)
     check_neighbours(neighbours, len(centres) - 1)
     radii = np.sort(cdist(centres, centres), axis=1)[:, neighbours]  # place 0 is itself
     return float(np.mean((cdist(points, centres) <= radii).any(axis=1)))

@@ -78,11 +78,15 @@ def set_title(figure: Figure, title: str) -> None:
 
 
 def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Return pictures (n, h, w, c) as one array, row by row, with white gaps between."""
-    if np.ndim(images) != 4 or not len(images):
+    """Return pictures (n, h, w, c) as one array, row by row, with white gaps between.
+
+    Raises:
+        ValueError: there is no picture, or no column, or the shape is another.
+    """
+    if images.ndim != 4 or not images.size or columns < 1:
         raise ValueError(
-            "pictures to draw must be (n, height, width, channels), n at least 1, and have shape "
-            f"{np.shape(images)}: x[..., np.newaxis] adds a missing channel axis"
+            "images must be one or more pictures (n, height, width, channels) in one or more "
+            f"columns, and have the shape {images.shape} and {columns} columns"
         )
     count, height, width, channels = images.shape
     rows = -(-count // columns)
@@ -114,12 +118,13 @@ def show_image(ax: Axes, image: np.ndarray) -> None:
 
 
 def image_grid(images: np.ndarray, columns: int, title: str, ax: Axes | None = None) -> Figure:
-    """Draw pictures in a grid of so many columns."""
+    """Draw pictures in a grid of so many columns; the errors are those of ``tile``."""
+    tiled = tile(images, columns)
     if ax is None:
         rows = -(-len(images) // columns)
         width = min(9.0, 0.75 * columns)
         _, ax = plt.subplots(figsize=(width, width * rows / columns + 0.4))
-    show_image(ax, tile(images, columns))
+    show_image(ax, tiled)
     ax.set_title(title)
     return ax.figure
 
@@ -199,7 +204,12 @@ def manifold_codes(quantile: Callable[[np.ndarray], np.ndarray], side: int) -> n
 
     The first row has the largest z_2, so that a picture of the grid reads like a map. Centres, not
     edges: the quantiles of 0 and 1 are infinite. Source: Kingma and Welling (2013), figure 4.
+
+    Raises:
+        ValueError: ``side`` is below 1.
     """
+    if side < 1:
+        raise ValueError(f"side must be at least 1, and is {side}")
     centres = quantile((np.arange(side) + 0.5) / side)
     z_1, z_2 = np.meshgrid(centres, centres[::-1])
     return np.stack([z_1.ravel(), z_2.ravel()], axis=1).astype(np.float32)

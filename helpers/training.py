@@ -305,11 +305,14 @@ def described(arrays: np.ndarray | tuple[np.ndarray, ...] | None) -> str:
 
 def check_pictures(x: np.ndarray, batch_size: int) -> None:
     """Raise ValueError unless ``x`` is at least a batch of pictures in [0, 1]."""
-    if x.ndim != 4 or len(x) < batch_size:
+    x = np.asarray(x)
+    if x.ndim != 4 or len(x) < batch_size or not x.size:
         raise ValueError(
             f"x must be at least {batch_size} pictures, (n, height, width, channels), and has "
             f"shape {x.shape}: add the missing axis, or lower batch_size"
         )
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"pixels must be real numbers, and are {x.dtype}: use float32")
     low, high = float(x.min()), float(x.max())
     if not (low >= 0 and high <= 1):
         raise ValueError(f"pixels must lie in [0, 1], and span [{low:g}, {high:g}]: divide by 255?")

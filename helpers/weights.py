@@ -1,13 +1,12 @@
 """Small files of trained weights: float16, without pickles, written whole or not at all."""
 
-import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from helpers import files, runtime
+from helpers import archives, files, runtime
 
 FOLDER = runtime.ROOT / "data" / "weights"
 
@@ -34,7 +33,6 @@ def save_weights(model: keras.Model, path: Path) -> None:
                 "rate, or save the model with model.save(...)"
             )
         arrays[f"{index:03d}"] = small
-    path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as file:
         np.savez_compressed(file, **arrays)
 
@@ -43,19 +41,21 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """Give a model the weights of a file that ``save_weights`` wrote.
 
     Raises:
-        ValueError: the file can't be read, or its arrays are not the model's in number and shape;
-            the model is left as it was.
+        ValueError: the file can't be read, its arrays are not the model's in number and shape, or
+            hold anything but finite numbers; the model is left as it was.
         FileNotFoundError: there is no such file.
     """
+    expected = [tuple(weight.shape) for weight in model.weights]
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[key] for key in sorted(archive.files)]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        with archives.stored_arrays(path) as stored:
+            names = sorted(stored)
+            found = [stored[name].shape for name in names]
+            if found == expected:
+                arrays = [stored[name].read() for name in names]
+    except ValueError as error:
         raise ValueError(
             f"{path} is not a readable file of weights ({error}): fetch it anew"
         ) from error
-    expected = [tuple(weight.shape) for weight in model.weights]
-    found = [array.shape for array in arrays]
     if found != expected:
         differing = [pair for pair in zip(expected, found, strict=False) if pair[0] != pair[1]]
         raise ValueError(
@@ -63,5 +63,25 @@ def load_weights(model: keras.Model, path: Path) -> None:
             f"difference (expected, found) is {(differing or ['none but the number'])[0]}: build "
             "the model with the arguments that it was trained with"
         )
-    for weight, array in zip(model.weights, arrays, strict=True):
-        weight.assign(array.astype(weight.dtype))
+    values = [
+        finite_numbers(array, weight, path)
+        for array, weight in zip(arrays, model.weights, strict=True)
+    ]
+    for weight, value in zip(model.weights, values, strict=True):
+        weight.assign(value)
+
+
+def finite_numbers(array: np.ndarray, weight: keras.Variable, path: Path) -> np.ndarray:
+    """Return an array in the type of a weight.
+
+    Raises:
+        ValueError: it holds anything but numbers that are finite in that type.
+    """
+    with np.errstate(over="ignore"):  # what overflows is found in the next line
+        value = array.astype(weight.dtype) if array.dtype.kind in "fiu" else None
+    if value is None or not np.isfinite(value).all():
+        raise ValueError(
+            f"{path} must hold finite numbers, and those of {weight.path} ({array.dtype}) are not: "
+            "fetch it anew, or train and save the model again"
+        )
+    return value

@@ -1,11 +1,9 @@
 """helpers/datasets.py: the ways to the digits and to the cats, and what goes wrong on each."""
 
-import http.server
 import io
 import os
 import random
 import shutil
-import threading
 import tracemalloc
 import zipfile
 
@@ -14,9 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from helpers import datasets, drawn_cats, runtime
-
-GET_FILE = datasets.keras.utils.get_file
+from helpers import datasets, drawn_cats, files, runtime
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +37,9 @@ def elsewhere(monkeypatch, tmp_path):
     monkeypatch.delenv("VAE_COURSE_DATA", raising=False)
 
     def offline(*_, **__):
-        raise Exception("no network")  # as get_file does
+        raise OSError("no network")
 
-    monkeypatch.setattr(datasets.keras.utils, "get_file", offline)
+    monkeypatch.setattr(datasets.downloads, "download", offline)
     return tmp_path
 
 
@@ -89,29 +85,6 @@ def test_a_wrong_folder_is_refused(elsewhere, monkeypatch):
         datasets.load_mnist()
 
 
-def test_the_download(elsewhere, tiny_mnist, monkeypatch):
-    calls = {}
-
-    def get_file(name, url, file_hash, cache_dir, cache_subdir):
-        calls.update(url=url, hash=file_hash, timeout=datasets.socket.getdefaulttimeout())
-        path = cache_dir / cache_subdir / name
-        np.savez(path, **tiny_mnist)
-        return str(path)
-
-    monkeypatch.setattr(datasets.keras.utils, "get_file", get_file)
-    before = datasets.socket.getdefaulttimeout()
-    data = datasets.load_mnist()
-    check_tiny(data)
-    assert "download" in data.source
-    assert calls == {
-        "url": datasets.MNIST_URL,
-        "hash": datasets.MNIST_SHA256,
-        "timeout": datasets.DOWNLOAD_TIMEOUT,
-    }
-    assert datasets.socket.getdefaulttimeout() == before
-    assert "local file" in datasets.load_mnist().source
-
-
 def test_the_stand_in_says_what_happened_and_what_to_do(elsewhere, capsys):
     data = datasets.load_mnist()
     assert data.name != "MNIST"
@@ -125,6 +98,13 @@ def test_the_stand_in_says_what_happened_and_what_to_do(elsewhere, capsys):
 def broken(path, arrays, how):
     if how == "text":
         path.write_text("<html>404</html>")
+    elif how == "array":
+        np.save(path.with_suffix(""), arrays["y_test"])
+        path.with_suffix(".npy").rename(path)
+    elif how == "objects":
+        np.savez(path, **{**arrays, "y_test": np.array([{}] * 10_000, dtype=object)})
+    elif how == "range":
+        np.savez(path, **{**arrays, "y_test": arrays["y_test"] + np.uint8(1)})
     elif how == "empty":
         path.write_bytes(b"")
     elif how == "cut":
@@ -138,7 +118,9 @@ def broken(path, arrays, how):
         np.savez(path, **{**arrays, "y_train": arrays["y_train"].astype(float)})
 
 
-@pytest.mark.parametrize("how", ["text", "empty", "cut", "key", "shape", "type"])
+@pytest.mark.parametrize(
+    "how", ["text", "empty", "cut", "array", "key", "shape", "type", "objects", "range"]
+)
 def test_a_damaged_file_is_named_with_a_remedy(elsewhere, tiny_mnist, how):
     path = elsewhere / "data" / "mnist.npz"
     broken(path, tiny_mnist, how)
@@ -389,7 +371,7 @@ def caches(folder):
 
 def test_cats_are_decoded_once(elsewhere, zipped, monkeypatch, capsys):
     first = datasets.load_cats()
-    assert "Reading 30 pictures from cats.zip" in capsys.readouterr().out
+    assert "Reading 30 pictures of cats" in capsys.readouterr().out
     assert len(caches(elsewhere)) == 1
     monkeypatch.setattr(datasets, "decode_cats", None)
     second = datasets.load_cats()
@@ -451,8 +433,14 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     def full(*_, **__):
         raise OSError("no space left")
 
-    home = {"open": datasets.Path, "save": datasets.np, "replace": datasets.os}[function]
-    monkeypatch.setattr(home, function, full)
+    home = {"open": files.Path, "save": datasets.np, "replace": files.os}[function]
+    kept = files.Path.open
+    if function == "open":
+        monkeypatch.setattr(
+            home, "open", lambda self, mode="r": full() if "x" in mode else kept(self, mode)
+        )
+    else:
+        monkeypatch.setattr(home, function, full)
     check_thirty(datasets.load_cats(), "cats.zip")
     assert "can't be kept in data/ (no space left)" in capsys.readouterr().out
     assert caches(elsewhere) == []
@@ -472,7 +460,7 @@ def test_an_interruption_leaves_no_half_written_cache(elsewhere, zipped, monkeyp
 
 
 def read(content):
-    return datasets.read_picture(io.BytesIO(content))
+    return datasets.read_picture(content)
 
 
 def test_pictures_of_other_shapes_are_cut_to_their_middle_and_shrunk():
@@ -617,81 +605,7 @@ def test_what_is_no_zip_is_named_with_a_remedy(zipped, content):
     assert str(zipped) in str(caught.value)
 
 
-# Cats: the download and the stand-in
-
-
-@pytest.fixture
-def kaggle(monkeypatch):
-    """A server on this machine that redirects, as Kaggle does, to what a test puts there."""
-    served = {"body": b"", "length": True}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            if self.path == "/download":
-                self.send_response(302)
-                self.send_header("Location", "/storage/archive.zip")
-                self.end_headers()
-                return
-            self.send_response(200)
-            if served["length"]:
-                self.send_header("Content-Length", str(len(served["body"])))
-            self.end_headers()
-            self.wfile.write(served["body"])
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(datasets, "CATS_URL", f"http://127.0.0.1:{server.server_port}/download")
-    monkeypatch.setattr(datasets, "FEWEST_DOWNLOADED", 30)
-    yield served
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize("length", [True, False])
-def test_the_download_of_cats(elsewhere, kaggle, monkeypatch, tmp_path, length):
-    monkeypatch.setattr(datasets.keras.utils, "get_file", GET_FILE)
-    write_zip(tmp_path / "served.zip", kaggle_files())
-    kaggle.update(body=(tmp_path / "served.zip").read_bytes(), length=length)
-    check_thirty(datasets.load_cats(), "the public download")
-    assert (elsewhere / "data" / "cats.zip").read_bytes() == kaggle["body"]
-    check_thirty(datasets.load_cats(), "local file cats.zip")
-    assert datasets.socket.getdefaulttimeout() is None
-
-
-@pytest.mark.parametrize("what", ["few", "unreadable", "page", "nothing"])
-def test_a_download_that_is_not_the_cats_is_deleted(
-    elsewhere, kaggle, monkeypatch, tmp_path, capsys, what
-):
-    monkeypatch.setattr(datasets.keras.utils, "get_file", GET_FILE)
-    files = kaggle_files(29 if what == "few" else 30)
-    if what == "unreadable":
-        files["cats/Data/cat_4.png"] = b"text"
-    write_zip(tmp_path / "served.zip", files)
-    page = b"<html>Sign in</html>" if what == "page" else b""
-    body = (tmp_path / "served.zip").read_bytes() if what in ("few", "unreadable") else page
-    kaggle.update(body=body)
-    data = datasets.load_cats(limit=20)
-    assert data.name == "drawn cats"
-    said = capsys.readouterr().out
-    assert "the download failed (what came was deleted" in said
-    assert not caches(elsewhere)
-    assert not (elsewhere / "data" / "cats.zip").exists()
-
-
-def test_the_download_gives_up_on_a_silent_server(elsewhere, monkeypatch):
-    seen = []
-
-    def get_file(*_, **__):
-        seen.append(datasets.socket.getdefaulttimeout())
-        raise Exception("timed out")  # as get_file does
-
-    monkeypatch.setattr(datasets.keras.utils, "get_file", get_file)
-    assert datasets.load_cats(limit=2).name == "drawn cats"
-    assert seen == [datasets.DOWNLOAD_TIMEOUT]
+# Cats: the stand-in
 
 
 def test_the_drawn_cats_say_what_happened_and_what_to_do(elsewhere, capsys):

@@ -334,7 +334,30 @@ def test_the_policy_lets_no_other_script_in(pair, tmp_path):
     assert "<body>IN" not in document
 
 
+@needs_browser
+def test_the_page_reaches_no_network(pair, tmp_path):
+    """Not even with a script that is let in: connections and pictures are refused."""
+    page = pair[2]
+    answer = opened(
+        page,
+        """
+        const refused = [];
+        addEventListener("securitypolicyviolation", (event) => {
+          refused.push(event.effectiveDirective);
+        });
+        fetch("http://127.0.0.1:9/").catch(() => {});
+        try { new WebSocket("ws://127.0.0.1:9/"); } catch { refused.push("socket"); }
+        new Image().src = "http://127.0.0.1:9/a.png";
+        const answer = () => refused;""",
+        tmp_path,
+    )
+    assert answer.count("connect-src") >= 1
+    assert "img-src" in answer
+
+
 # The file
+
+SOURCES = ("style", "script")
 
 
 def test_the_page_is_one_small_file_that_loads_nothing(pair):
@@ -354,6 +377,46 @@ def test_the_page_is_one_small_file_that_loads_nothing(pair):
 def test_text_in_the_data_cannot_end_it():
     page = explorer.filled("<style></style>{{policy}}<script></script>{{data}}", {"a": "</script>"})
     assert page.count(b"</script>") == 1
+    assert b"<" not in page.split(b"</script>")[1]
+
+
+def test_the_policy_holds_whatever_the_data(digits, tmp_path):
+    template = explorer.TEMPLATE.read_text(encoding="utf-8")
+    bad = {"plane": "</script><script>alert(1)</script>", "x": "{{policy}}{{data}}<!--"}
+    page = explorer.filled(template, bad).decode()
+    assert page.count("<script") == template.count("<script") == 2
+    assert json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1)) == bad
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"  # connections, pictures, frames and all else
+    code = {kind: re.search(rf"<{kind}>(.*?)</{kind}>", page, re.S)[1] for kind in SOURCES}
+    for kind, text in code.items():
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[f"{kind}-src"] == f"'sha256-{digest}'"
+    assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
+
+
+def test_the_saved_page_is_what_the_template_gives(root):
+    """Its own data, in today's template, are the page that the repository holds."""
+    page = (root / "images" / "explorer.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))
+    template = explorer.TEMPLATE.read_text(encoding="utf-8")
+    assert explorer.filled(template, data).decode() == page
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_a_page_cannot_hold_are_refused(value):
+    with pytest.raises(ValueError, match="finite codes and rates"):
+        explorer.filled("<style></style>{{policy}}<script></script>{{data}}", {"a": [value]})
+
+
+@pytest.mark.parametrize("label", ["<img src=x onerror=alert(1)>", "7", 10, -1, 0.5])
+def test_labels_that_are_no_digits_are_refused(digits, tmp_path, label):
+    x, _ = digits
+    labels = np.array([label] * len(x))
+    with pytest.raises(ValueError, match="labels must be digits"):
+        explorer.write_explorer(tmp_path / "page.html", small_vae(2), x, labels)
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_rounded_finely(digits):

@@ -20,6 +20,8 @@ COLAB = {  # what a Colab notebook comes with; nothing is installed there
 FLOORS = (
     "files",
     "runtime",
+    "archives",
+    "downloads",
     "drawn_cats",
     "datasets",
     "distributions",
