@@ -210,6 +210,7 @@ def train(
     held_out: np.ndarray | None = None,
     batch_size: int = 128,
     learning_rate: float = 3e-3,
+    weight_decay: float | None = None,
     rounds: int = 10,
     seed: int = 0,
     verbose: bool = True,
@@ -228,6 +229,9 @@ def train(
         targets: what to compare the outputs with, where that is not ``x``.
         held_out: pictures to evaluate on after every round, against themselves.
         learning_rate: the peak.
+        weight_decay: the share of itself that every weight loses a step, times the learning rate;
+            0.1 narrows the gap between training and held-out digits in long trainings.
+            Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization".
         rounds: how many reports ``steps`` is cut into.
         seed: orders the pictures; the weights and the noise come from Keras's global seed.
         verbose: print a line a round.
@@ -262,7 +266,7 @@ def train(
     schedule = one_cycle(rounds * steps_a_round, learning_rate)
     loss = None if isinstance(model, VAE) else "mse"
     together = max(n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0)
-    optimizer = keras.optimizers.Adam(schedule)
+    optimizer = keras.optimizers.Adam(schedule, weight_decay=weight_decay)
     model.compile(optimizer=optimizer, loss=loss, steps_per_execution=together)
     about = {
         "x": described(x),
@@ -272,6 +276,7 @@ def train(
         "rounds": rounds,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
         "seed": seed,
     }
     with Backup(backup, about) as kept:
