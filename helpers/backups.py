@@ -13,7 +13,6 @@ from typing import IO
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from helpers import files
 
@@ -140,7 +139,7 @@ class Backup(keras.callbacks.Callback):
         """Write the file anew."""
         names = ("about", "rounds", "history", "seconds")
         progress = {name: getattr(self, name) for name in names} | {"global_seed": global_seed()}
-        arrays = {name: ops.convert_to_numpy(v) for name, v in self.variables().items()}
+        arrays = {name: v.value.numpy() for name, v in self.variables().items()}
         content = io.BytesIO()
         np.savez(content, progress=json.dumps(progress, default=float), **arrays)
         with files.whole(self.file) as file:

@@ -1,8 +1,8 @@
 """A process that forks children, each of which does one task and may be killed in the middle of it.
 
 For test_interruption.py: reads a line of JSON a child, and answers with the child's exit status.
-Children of one process save its imports; TensorFlow must not have computed before a fork, and so
-it is the children that import helpers.
+A child of this process saves the imports. TensorFlow must not have computed anything before a
+fork, so helpers.runtime, which starts it, is kept from doing so.
 """
 
 import base64
@@ -178,6 +178,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if keras.backend.backend() == "numpy":
-        from helpers import datasets, notebooks, weights  # noqa: F401  # nothing of TensorFlow here
+    os.environ["KERAS_BACKEND"] = "imported"
+    from helpers import datasets, notebooks, training, weights  # noqa: F401
+
     main()
