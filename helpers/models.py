@@ -21,7 +21,7 @@ def dense_encoder(
     image_shape: Shape,
     latent_size: int,
     outputs: Sequence[str] = ("code",),
-    hidden: Sequence[int] = (512, 512, 512),
+    hidden: Sequence[int] = (512, 256),
     activation: str = "silu",
 ) -> keras.Model:
     """Return a model from pictures to one linear head (batch, latent_size) for each of ``outputs``.
@@ -40,7 +40,7 @@ def dense_encoder(
 def dense_decoder(
     image_shape: Shape,
     latent_size: int,
-    hidden: Sequence[int] = (512, 512, 512),
+    hidden: Sequence[int] = (256, 512, 512, 512),
     activation: str = "silu",
     prior: str | Family = "normal",
 ) -> keras.Model:
@@ -403,7 +403,8 @@ def build_autoencoder(
     Args:
         architecture: ``"dense"`` or ``"conv"``.
         hidden: widths of a dense encoder's hidden layers, from the picture to the code; the
-            decoder has them in reverse order. None: (512, 512, 512).
+            decoder has them in reverse order. None: (512, 256), and a decoder of (256, 512, 512, 512),
+            where layers buy the most nats.
 
     Raises:
         ValueError: the architecture is neither, ``latent_size`` is below 1, or ``hidden`` holds

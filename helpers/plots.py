@@ -226,20 +226,29 @@ def rate_bars(rates: np.ndarray, title: str, ax: Axes | None = None, colour: str
 
 
 def architecture(
-    x: np.ndarray, hidden: Sequence[int], latent_size: int, variational: bool = False
+    x: np.ndarray,
+    hidden: Sequence[int],
+    decoder_hidden: Sequence[int],
+    latent_size: int,
+    variational: bool = False,
 ) -> Figure:
     """Draw a dense autoencoder or VAE for a picture (h, w, 1).
 
     Args:
-        hidden: units of the encoder's hidden layers; the decoder mirrors them.
+        hidden, decoder_hidden: units of the hidden layers, from left to right.
         variational: draw z_mean, z_log_var and the noise between encoder and decoder.
     """
     figure, ax = plt.subplots(figsize=(9, 2.9))
-    centre = 1.3 + len(hidden) * 0.8 + (0.9 if variational else 0.0)
-    for index, units in enumerate(hidden):
-        offset = centre - 1.2 - 0.8 * index
-        draw_layer(ax, centre - offset, 0, units, BLUE)
-        draw_layer(ax, centre + offset, 0, units, GREEN)
+    beside = 1.3 + (0.9 if variational else 0.0)
+    centre = beside + 0.8 * len(hidden)
+    right = centre + beside + 0.8 * len(decoder_hidden)
+    first = right - 1.2 - 0.8 * (len(decoder_hidden) - 1)
+    parts = ("encoder", hidden, 1.2, BLUE), ("decoder", decoder_hidden, first, GREEN)
+    for name, sizes, start, colour in parts:
+        for index, units in enumerate(sizes):
+            draw_layer(ax, start + 0.8 * index, 0, units, colour)
+        middle = start + 0.4 * (len(sizes) - 1)
+        ax.text(middle, -1.35, name, color=colour, ha="center", weight="bold")
     if variational:
         draw_layer(ax, centre - 0.85, 0.52, latent_size, ORANGE, "z_mean", width=0.95)
         draw_layer(ax, centre - 0.85, -0.52, latent_size, ORANGE, "z_log_var", width=0.95)
@@ -254,16 +263,13 @@ def architecture(
         )
     else:
         draw_layer(ax, centre, 0, latent_size, ORANGE, "code")
-    for position, name in ((0.2, "x"), (2 * centre - 0.2, r"\hat x")):
+    for position, name in ((0.2, "x"), (right - 0.2, r"\hat x")):
         inset = ax.inset_axes((position - 0.5, -0.5, 1, 1), transform=ax.transData)
         show_image(inset, x if name == "x" else np.zeros_like(x))
         inset.spines[:].set_visible(True)
         ax.text(position, 0.62, f"${name}$: {x.size}", ha="center")
         ax.text(position, -0.75, "" if name == "x" else "close to $x$?", ha="center", va="top")
-    for name, colour, side in (("encoder", BLUE, -1), ("decoder", GREEN, 1)):
-        offset = centre - 1.2 - 0.4 * (len(hidden) - 1)
-        ax.text(centre + side * offset, -1.35, name, color=colour, ha="center", weight="bold")
-    ax.set(xlim=(-0.4, 2 * centre + 0.4), ylim=(-1.5, 1.25), aspect="equal")
+    ax.set(xlim=(-0.4, right + 0.4), ylim=(-1.5, 1.25), aspect="equal")
     ax.axis("off")
     return figure
 

@@ -83,7 +83,7 @@ def products(batch: int, sizes: list[int], repeats: int = 20):
 def step() -> None:
     """Time one training step of the default VAE against its matrix products, and what feeds it."""
     x = datasets.load_mnist().x_train
-    widths = [784, 512, 512, 512, 64], [32, 512, 512, 512, 784]
+    widths = [784, 512, 256, 64], [32, 256, 512, 512, 512, 784]
     floor, whole, feeding = [], [], []
     for _ in range(REPEATS):
         floor.append(1000 * sum(products(128, sizes)() for sizes in widths))

@@ -280,8 +280,8 @@ def test_unknown_names_are_refused(arguments, message):
         models.build_vae((8, 8, 1), latent_size=2, **arguments)
 
 
-def test_the_paper_size_of_the_dense_vae():
+def test_the_size_of_the_dense_vae():
     vae = models.build_vae((28, 28, 1), latent_size=32)
-    encoder = 784 * 512 + 512 + 2 * (512 * 512 + 512) + 2 * (512 * 32 + 32)
-    decoder = 32 * 512 + 512 + 2 * (512 * 512 + 512) + 512 * 784 + 784
+    encoder = 784 * 512 + 512 + 512 * 256 + 256 + 2 * (256 * 32 + 32)
+    decoder = 32 * 256 + 256 + 256 * 512 + 512 + 2 * (512 * 512 + 512) + 512 * 784 + 784
     assert (vae.encoder.count_params(), vae.decoder.count_params()) == (encoder, decoder)

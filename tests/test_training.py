@@ -285,6 +285,14 @@ def test_train_follows_the_one_cycle(make_vae, pictures):
     assert [float(schedule(s)) for s in (0, 2, 20)] == [float(expected(s)) for s in (0, 2, 20)]
 
 
+def test_weight_decay_shrinks_what_nothing_else_moves(make_vae, pictures):
+    plain, decayed = make_vae(), make_vae()
+    training.train(plain, pictures, steps=20, **QUIET)
+    training.train(decayed, pictures, steps=20, weight_decay=1.0, **QUIET)
+    sizes = [np.linalg.norm(vae.encoder.get_weights()[0]) for vae in (plain, decayed)]
+    assert 0.9 < sizes[1] / sizes[0] < 0.99
+
+
 def test_warm_up_is_a_straight_line_that_stays():
     beta = training.warm_up(10, end=4.0)
     values = [float(beta(step)) for step in (0, 5, 10, 50)]
