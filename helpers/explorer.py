@@ -85,7 +85,7 @@ def write_explorer(
     Weights travel as whole numbers with a scale a unit: 16 bits in decoders, whose pictures then
     differ from Keras's by less than a grey level, 8 bits in encoders. A plane model with
     ``hidden=(256, 256, 256)`` and a second one with ``(256, 256)`` make a page of 2.6 MB; the
-    builders' own (512, 512, 512) would be too large.
+    builders' own would be too large.
 
     Args:
         plane: a VAE with two latents, made with ``dense_encoder`` and ``dense_decoder``.
