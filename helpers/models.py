@@ -403,8 +403,8 @@ def build_autoencoder(
     Args:
         architecture: ``"dense"`` or ``"conv"``.
         hidden: widths of a dense encoder's hidden layers, from the picture to the code; the
-            decoder has them in reverse order. None: (512, 256), and a decoder of (256, 512, 512, 512),
-            where layers buy the most nats.
+            decoder has them in reverse order. None: (512, 256), and more in the decoder, where
+            they buy the most nats: (256, 512, 512, 512).
 
     Raises:
         ValueError: the architecture is neither, ``latent_size`` is below 1, or ``hidden`` holds
