@@ -108,7 +108,7 @@ def train(backup, out, seed=0, callback=None):
     )
     del history["seconds"]
     variables = [*vae.variables, *vae.optimizer.variables]
-    kept = {f"{index}": keras.ops.convert_to_numpy(v) for index, v in enumerate(variables)}
+    kept = {f"{index}": v.value.numpy() for index, v in enumerate(variables)}
     np.savez(out, **history, **kept)
 
 

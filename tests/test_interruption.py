@@ -126,20 +126,17 @@ def same_weights(one, other):
     return all(map(np.array_equal, one.get_weights(), other.get_weights()))
 
 
-@pytest.mark.parametrize("after", [1, 3, None])
+@pytest.mark.parametrize("after", [3, None])
 def test_an_interrupted_training_goes_on(make_vae, pictures, tmp_path, after):
     expected, vae = make_vae(), make_vae()
     keras.utils.set_random_seed(0)
     whole = training.train(expected, pictures, held_out=pictures[:9], **TINY)
     interrupted(vae, pictures, tmp_path / "backup", after, held_out=pictures[:9])
-    seeds = [0, 5] if after == 1 else [5]  # nothing is kept of a first round that did not end
-    other = make_vae(seed=seeds[0])
-    keras.utils.set_random_seed(seeds[0])
-    ran = []
+    other, ran = make_vae(seed=5), []
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
     arguments = {"backup": tmp_path / "backup", "callbacks": [count], "held_out": pictures[:9]}
     history = training.train(other, pictures, **arguments, **TINY)
-    assert ran == {1: [0, 1, 2, 3, 4], 3: [2, 3, 4], None: []}[after]
+    assert ran == {3: [2, 3, 4], None: []}[after]
     assert same_weights(other, expected)
     assert set(history) == set(whole)
     for name in set(whole) - {"seconds"}:
@@ -204,7 +201,7 @@ def test_a_damaged_backup_is_reported_and_never_used(make_vae, pictures, tmp_pat
     for model, backup in ((expected, None), (vae, tmp_path)):
         keras.utils.set_random_seed(0)
         training.train(model, pictures, backup=backup, **TINY)
-    assert capsys.readouterr().out.count("damaged") == 1
+    assert capsys.readouterr().out.count("is damaged") == 1
     assert same_weights(vae, expected)
 
 
