@@ -18,6 +18,7 @@ import numpy as np
 MOST_MEMBERS = 200_000
 LARGEST_TOTAL = 10_000_000_000  # bytes of all members, unpacked
 LARGEST_READ = 2**24  # bytes in one go, such as the list of all members
+END = 2**17  # bytes at the end of a zip, in which the place of that list is written
 HEADER = 10_128  # bytes before the numbers of an array, at most
 PIECE = 2**20
 
@@ -28,7 +29,7 @@ class ShortReads(io.BufferedReader):
     def read(self, size=-1):
         if size > LARGEST_READ:
             raise zipfile.BadZipFile(f"it asks for {size:,} bytes at once")
-        return super().read(LARGEST_READ if size < 0 else size)
+        return super().read(END if size < 0 else size)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from helpers import (
 def mutated(content, rng):
     """The bytes of a file with one to four faults: flipped, lost, doubled, new or cut off."""
     content = bytearray(content)
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.choice([1, 1, 2, 4])):
         if not content:
             break
         at, length = rng.randrange(len(content)), rng.choice([1, 1, 1, 2, 4, 30, 1000])
@@ -144,7 +144,7 @@ def test_mutated_digits_are_refused_or_read_whole(course, capsys):
         np.testing.assert_array_equal(data.y_train, DIGITS["y_train"])  # checksums
         return True
 
-    campaign("mnist.npz", file.getvalue(), read, capsys, 300, 20_000)
+    campaign("mnist.npz", file.getvalue(), read, capsys, 200, 20_000)
 
 
 def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course, capsys):
@@ -163,7 +163,7 @@ def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course, capsys):
         assert 2 <= len(data.x_train) + len(data.x_test) <= 16
         return True
 
-    campaign("cats.zip", content, read, capsys, 100, 5_000)
+    campaign("cats.zip", content, read, capsys, 60, 5_000)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_mutated_cache_is_of_use_or_written_again(course, capsys):
         assert found.sum(dtype=int) >= 0  # no byte of it leads out of the file
         return True
 
-    campaign("cats-cache.npy", content[:200], read, capsys, 300, 20_000)
+    campaign("cats-cache.npy", content[:200], read, capsys, 200, 20_000)
 
 
 def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path, capsys):
@@ -219,7 +219,7 @@ def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path, cap
                 np.testing.assert_allclose(now, before, rtol=1e-3, atol=1e-7)
         return True
 
-    campaign("weights", content, read, capsys, 100, 5_000)
+    campaign("weights", content, read, capsys, 40, 5_000)
 
 
 # Files made to do harm
@@ -493,7 +493,7 @@ def test_a_saved_model_with_code_in_it_is_refused(tmp_path):
 RANDOM = settings(
     derandomize=True,
     deadline=None,
-    max_examples=tries(test=25, soak=2_000),
+    max_examples=tries(test=15, soak=2_000),
     suppress_health_check=list(HealthCheck),
 )
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
