@@ -672,7 +672,7 @@ def test_films_are_made_of_frames_that_fit(frames, labels, number):
 
 
 FIXED = [name for name, kind in distributions.families().items() if kind().prior_parameters]
-REACH = 20.0  # of the encoder's raw outputs
+REACH = 1e4
 
 
 @pytest.mark.parametrize("name", FIXED)
