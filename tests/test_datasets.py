@@ -677,7 +677,9 @@ def test_a_download_that_is_not_the_cats_is_deleted(
     data = datasets.load_cats(limit=20)
     assert data.name == "drawn cats"
     said = capsys.readouterr().out
-    assert "the download failed (what came was deleted" in said
+    assert "the download failed (" in said
+    if what != "nothing":  # over which older versions of Keras stumble themselves
+        assert "(what came was deleted" in said
     assert not caches(elsewhere)
     assert not (elsewhere / "data" / "cats.zip").exists()
 
