@@ -616,6 +616,13 @@ class MixtureOfGaussians(LearnedPrior):
         return ops.log_softmax(self.logits), self.means, self.log_vars
 
 
+class UnitRange(keras.constraints.Constraint):
+    """Keep weights in [0, 1]; Keras before 3.15 takes no plain function for this."""
+
+    def __call__(self, value):
+        return ops.clip(value, 0, 1)
+
+
 @register
 class VampPrior(LearnedPrior):
     """q normal, p the mean of the encoder's own posteriors at K learned pseudo-pictures.
@@ -630,7 +637,7 @@ class VampPrior(LearnedPrior):
         self.pictures = self.add_weight(
             shape=(self.components, *encoder.input_shape[1:]),
             initializer=smooth_noise,
-            constraint=lambda pictures: ops.clip(pictures, 0, 1),
+            constraint=UnitRange(),
             name="pictures",
         )
         # a function, so that Keras doesn't take the encoder's weights for this layer's own

@@ -211,7 +211,7 @@ def test_tsne_frames_start_from_one_another():
     moves = np.linalg.norm(np.diff(maps, axis=0), axis=2).mean(axis=1)
     assert (moves[1:] < 0.5).all()  # of a spread of 1: no map jumps or turns
     assert trustworthiness(codes[-1], maps[-1], n_neighbors=5) > 0.95
-    assert trustworthiness(codes[0], maps[0], n_neighbors=5) > 0.8  # its own, not its neighbour's
+    assert trustworthiness(codes[0], maps[0], n_neighbors=5) > 0.75  # its own, not its neighbour's
 
 
 def test_a_map_is_turned_and_mirrored_but_not_stretched():
