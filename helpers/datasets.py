@@ -420,8 +420,8 @@ def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
         ValueError: the file is no zip, or far too large.
     """
     if source.is_dir():
-        files = (path for path in source.rglob("*") if path.is_file())
-        names = in_natural_order(path.relative_to(source).as_posix() for path in files)
+        paths = (path for path in source.rglob("*") if path.is_file())
+        names = in_natural_order(path.relative_to(source).as_posix() for path in paths)
 
         def read(name: str) -> bytes:
             with (source / name).open("rb") as file:
