@@ -264,7 +264,8 @@ def check_pairs(x: np.ndarray, y: np.ndarray, side: int = 1) -> None:
     if shapes[0] != shapes[1] or len(shapes[0]) != 4 or min(shapes[0][1:3]) < side:
         raise ValueError(
             "both must be as many pictures (n, height, width, channels), of at least "
-            f"{side} x {side} pixels, and have the shapes {shapes[0]} and {shapes[1]}"
+            f"{side} x {side} pixels, and have the shapes {shapes[0]} and {shapes[1]}: cut both to "
+            "the same n; x[..., np.newaxis] adds a missing channel axis"
         )
 
 

@@ -86,7 +86,8 @@ def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     if images.ndim != 4 or not images.size or columns < 1:
         raise ValueError(
             "images must be one or more pictures (n, height, width, channels) in one or more "
-            f"columns, and have the shape {images.shape} and {columns} columns"
+            f"columns, and have the shape {images.shape} and {columns} columns: "
+            "x[..., np.newaxis] adds a missing channel axis"
         )
     count, height, width, channels = images.shape
     rows = -(-count // columns)

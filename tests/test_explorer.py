@@ -484,7 +484,7 @@ def test_wrong_models_and_pictures_are_explained(digits, make_vae, tmp_path):
         "28, 28, 1": (plane, x[:, :20], y),
         "'normal', 'laplace'.*'exponential'": (small_vae(2, "exponential"), x, y),
         "takes \\(8, 8, 1\\)": (plane, x, y, make_vae()),
-        "3.8 MB, and 3 MB.*smaller models": (models.build_vae(latent_size=2), x, y),
+        "3.6 MB, and 3 MB.*smaller models": (models.build_vae(latent_size=2), x, y),
     }
     for message, arguments in wrong.items():
         with pytest.raises(ValueError, match=message):

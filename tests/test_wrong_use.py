@@ -139,7 +139,7 @@ MISTAKES = {  # what is done, and the error's words as a regular expression
     "codes of two sizes": (lambda: metrics.overlap(np.eye(3), np.eye(4)), "the same shape"),
     "grid without channels": (
         lambda: plots.image_grid(GOOD[..., 0], 5, "grid"),
-        r"pictures to draw must be .*and have shape \(20, 8, 8\)",
+        r"images must be .*the shape \(20, 8, 8\).*channel axis",
     ),
     "grid of nothing": (lambda: plots.image_grid(GOOD[:0], 5, "grid"), r"shape \(0, 8, 8, 1\)"),
 }
