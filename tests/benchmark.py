@@ -131,8 +131,8 @@ from helpers import models, training
 x = np.random.default_rng(0).random(({count}, {side}, {side}, {channels}), np.float32)
 vae = models.build_vae(x.shape[1:], 32, architecture={architecture!r})
 options = {{"batch_size": {batch}, "rounds": 1, "verbose": False}}
-times = [training.train(vae, x, steps=n, **options)["seconds"] for n in (5, 25)]
-print((times[1] - times[0]) * 50, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+times = [training.train(vae, x, steps=n, **options)["seconds"] for n in (20, 20, 120)]
+print((times[2] - times[1]) * 10, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """
 
 
