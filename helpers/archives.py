@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 
@@ -131,6 +132,17 @@ def stored_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
         yield stored
 
 
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return the shape, whether columns come first, and the type of a ``.npy``'s array.
+
+    NumPy raises many kinds of exception on damaged files; other versions than 1.0, whose headers
+    may claim gigabytes, are a ValueError.
+    """
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("its header is not of version 1.0")
+    return np.lib.format.read_array_header_1_0(file)
+
+
 def stored_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> StoredArray:
     """Return one array of a ``.npz``, its header read.
 
@@ -141,9 +153,7 @@ def stored_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> StoredArr
     try:
         with archive.open(member) as file:
             start = io.BytesIO(file.read(HEADER))
-        if np.lib.format.read_magic(start) != (1, 0):
-            raise ValueError("its header is not of version 1.0")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(start)
+        shape, _, dtype = read_header(start)
     except Exception as error:  # zipfile and NumPy raise many kinds on damaged files
         raise ValueError(f"{member.filename}: {error or type(error).__name__}") from error
     if dtype.hasobject or min(shape, default=0) < 0:

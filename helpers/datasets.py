@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 import re
 import warnings
@@ -362,12 +363,15 @@ def fingerprint(source: Path) -> str:
 def read_cache(path: Path) -> np.ndarray | None:
     """Return decoded pictures, mapped from the file rather than read; None if it is of no use."""
     try:
-        pictures = np.lib.format.open_memmap(path, mode="r")
-        whole = path.stat().st_size == pictures.offset + pictures.nbytes
+        with path.open("rb") as file:
+            shape, columns_first, dtype = archives.read_header(file)
+            offset = file.tell()
+        whole = path.stat().st_size == offset + math.prod(shape)
     except Exception:  # NumPy raises many kinds on damaged files
         return None
-    usable = pictures.dtype == np.uint8 and pictures.shape[1:] == CATS_SHAPE
-    return pictures if whole and usable and len(pictures) > 1 else None
+    if dtype != np.uint8 or columns_first or shape[1:] != CATS_SHAPE or shape[0] < 2 or not whole:
+        return None
+    return np.memmap(path, dtype, "r", offset, shape)
 
 
 def write_cache(path: Path, pictures: np.ndarray) -> None:
