@@ -287,14 +287,15 @@ def test_a_cache_with_more_or_less_than_its_header_says_is_of_no_use(course):
 
 def peak_memory(function):
     """The most bytes that a function held, and the error that it raised."""
+    error = ""
     tracemalloc.start()
     try:
         function()
-    except ValueError as error:
-        return tracemalloc.get_traced_memory()[1], str(error)
-    finally:
-        tracemalloc.stop()
-    return tracemalloc.get_traced_memory()[1], ""
+    except ValueError as raised:
+        error = str(raised)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, error
 
 
 BOMB = 100_000_000  # bytes of zeros, in 100 kB
