@@ -22,6 +22,7 @@ from keras import layers
 from PIL import Image
 
 from helpers import metrics, plots
+from helpers.layers import ResidualDense
 from helpers.models import VAE
 
 TEMPLATE = Path(__file__).with_name("explorer_template.html")
@@ -229,6 +230,7 @@ def dense_data(layer: layers.Dense, bits: int, rescaled: float = 1, offset: floa
     scale = np.where(largest > 0, largest, 1) / (2 ** (bits - 1) - 1)
     return {
         "activation": layer.activation.__name__,
+        "residual": isinstance(layer, ResidualDense),
         "inputs": kernel.shape[1],
         "bits": bits,
         "kernel": encoded(np.round(kernel / scale[:, np.newaxis]), f"i{bits // 8}"),

@@ -1,6 +1,6 @@
-"""The two layers that make an autoencoder variational: ``Sampling`` and ``KLDivergence``.
+"""``Sampling`` and ``KLDivergence``, which make an autoencoder variational; ``ResidualDense``.
 
-Both compute in float32, whatever the dtype policy of the networks.
+The first two compute in float32, whatever the dtype policy of the networks.
 """
 
 import keras
@@ -107,3 +107,28 @@ class KLDivergence(keras.layers.Layer):
             key: keras.saving.deserialize_keras_object(config[key]) for key in ("prior", "beta")
         }
         return cls(**{**config, **restored})
+
+
+@register
+class ResidualDense(keras.layers.Dense):
+    """A dense layer that adds its outputs to its inputs.
+
+    Gradients pass the sum unchanged, so that a deep stack learns as quickly at first as a shallow
+    one.
+
+    Source: He et al. (2015), "Deep residual learning for image recognition".
+
+    Raises:
+        ValueError: it has more or fewer units than inputs.
+    """
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.units:
+            raise ValueError(
+                "a residual layer must have as many units as inputs, and has "
+                f"{self.units} units and {input_shape[-1]} inputs: use Dense where widths change"
+            )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return inputs + super().call(inputs)

@@ -1,6 +1,7 @@
 """Encoders, decoders, and the two models made of them: ``Autoencoder`` and ``VAE``."""
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from helpers.distributions import Family, Normal, get_family
-from helpers.layers import KLDivergence, Sampling
+from helpers.layers import KLDivergence, ResidualDense, Sampling
 from helpers.likelihoods import Likelihood, MeanOfCalls, get_likelihood
 
 register = keras.saving.register_keras_serializable("vae_course")
@@ -29,11 +30,7 @@ def dense_encoder(
     Source: the multilayer perceptrons of Kingma and Welling (2013), appendix C, with more layers.
     """
     pictures = keras.Input(image_shape, name="x")
-    features = layers.Flatten(name="flatten")(pictures)
-    for index, units in enumerate(hidden, start=1):
-        features = layers.Dense(
-            units, activation, kernel_initializer="he_normal", name=f"hidden_{index}"
-        )(features)
+    features = hidden_layers(layers.Flatten(name="flatten")(pictures), hidden, activation)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
 
 
@@ -49,14 +46,20 @@ def dense_decoder(
     ``prior`` is the family of the codes: see ``standardised``.
     """
     codes = keras.Input((checked_size(latent_size),), name="z")
-    features = standardised(codes, prior)
-    for index, units in enumerate(hidden, start=1):
-        features = layers.Dense(
-            units, activation, kernel_initializer="he_normal", name=f"hidden_{index}"
-        )(features)
+    features = hidden_layers(standardised(codes, prior), hidden, activation)
     pixels = layers.Dense(math.prod(image_shape), dtype="float32", name="pixels")(features)
     output = layers.Reshape(image_shape, dtype="float32", name="output")(pixels)
     return keras.Model(codes, output, name="decoder")
+
+
+def hidden_layers(features, widths: Sequence[int], activation: str):
+    """Return features (batch, d) after dense layers; one as wide as that before it adds to it."""
+    for index, (before, units) in enumerate(itertools.pairwise([None, *widths]), start=1):
+        layer = ResidualDense if units == before else layers.Dense
+        features = layer(
+            units, activation, kernel_initializer="lecun_normal", name=f"hidden_{index}"
+        )(features)
+    return features
 
 
 def conv_encoder(

@@ -1,4 +1,4 @@
-"""Where the course stands and may write, how much it may compute, a quiet import of TensorFlow."""
+"""Where the course stands and may write, how much it may compute, a quiet start of TensorFlow."""
 
 import contextlib
 import functools
@@ -75,6 +75,16 @@ def import_tensorflow_quietly() -> None:
 
         tf.constant(0)
     tf.get_logger().setLevel("ERROR")  # many small models make it warn of retracing
+
+
+@functools.cache
+def start_xla() -> None:
+    """Start TensorFlow's compiler XLA, without the log lines of its first two programs."""
+    import tensorflow as tf
+
+    with silenced_stderr():
+        zero = tf.zeros(1)
+        tf.function(tf.nn.sigmoid_cross_entropy_with_logits, jit_compile=True)(zero, zero)
 
 
 if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
+from helpers import runtime
 from helpers.backups import Backup
 from helpers.models import VAE
 
@@ -216,6 +217,7 @@ def train(
     verbose: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     steps_per_execution: int = 20,
+    jit_compile: bool | str = "auto",
     backup: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
@@ -238,6 +240,9 @@ def train(
         callbacks: Keras callbacks; an "epoch" is a round to them.
         steps_per_execution: how many steps run between two calls of ``on_train_batch_end``, at
             most (they must divide a round); the results are the same up to rounding.
+        jit_compile: True has XLA compile the whole step, which takes about 2 s, draws other noise,
+            and on a processor makes a step of dense layers faster, one of convolutions slower;
+            "auto": Keras's choice, which is to do so on a GPU alone.
         backup: a folder in which every finished round is kept until the end, so that the same call
             goes on after an interruption, to the same weights bit for bit (on the same CPU);
             ``callbacks`` begin anew.
@@ -266,8 +271,14 @@ def train(
     schedule = one_cycle(rounds * steps_a_round, learning_rate)
     loss = None if isinstance(model, VAE) else "mse"
     together = max(n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0)
-    optimizer = keras.optimizers.Adam(schedule, weight_decay=weight_decay)
-    model.compile(optimizer=optimizer, loss=loss, steps_per_execution=together)
+    optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
+    if jit_compile is True:
+        runtime.start_xla()
+    model.compile(
+        optimizer=optimizer, loss=loss, steps_per_execution=together, jit_compile=jit_compile
+    )
+    if model.built:
+        optimizer.build(model.trainable_variables)  # else the whole step would be traced twice
     about = {
         "x": described(x),
         "targets": described(targets),

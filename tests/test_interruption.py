@@ -126,15 +126,16 @@ def same_weights(one, other):
     return all(map(np.array_equal, one.get_weights(), other.get_weights()))
 
 
-@pytest.mark.parametrize("after", [3, None])
-def test_an_interrupted_training_goes_on(make_vae, pictures, tmp_path, after):
+@pytest.mark.parametrize(("after", "jit_compile"), [(3, "auto"), (None, "auto"), (3, True)])
+def test_an_interrupted_training_goes_on(make_vae, pictures, tmp_path, after, jit_compile):
     expected, vae = make_vae(), make_vae()
     keras.utils.set_random_seed(0)
-    whole = training.train(expected, pictures, held_out=pictures[:9], **TINY)
-    interrupted(vae, pictures, tmp_path / "backup", after, held_out=pictures[:9])
+    options = {"held_out": pictures[:9], "jit_compile": jit_compile}
+    whole = training.train(expected, pictures, **options, **TINY)
+    interrupted(vae, pictures, tmp_path / "backup", after, **options)
     other, ran = make_vae(seed=5), []
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
-    arguments = {"backup": tmp_path / "backup", "callbacks": [count], "held_out": pictures[:9]}
+    arguments = {"backup": tmp_path / "backup", "callbacks": [count], **options}
     history = training.train(other, pictures, **arguments, **TINY)
     assert ran == {3: [2, 3, 4], None: []}[after]
     assert same_weights(other, expected)

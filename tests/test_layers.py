@@ -1,4 +1,4 @@
-"""helpers/layers.py: Sampling and KLDivergence."""
+"""helpers/layers.py: Sampling, KLDivergence and ResidualDense."""
 
 import keras
 import numpy as np
@@ -176,3 +176,18 @@ def test_the_kl_layer_is_rebuilt_from_its_configuration(parameters, beta):
         layer.step.assign(step)
         again.step.assign(step)
         assert float(again.current_beta()) == float(layer.current_beta())
+
+
+def test_a_residual_layer_adds_to_its_inputs():
+    x = tf.constant([[1.0, -2.0]])
+    layer = layers.ResidualDense(2, "relu", kernel_initializer="identity")
+    np.testing.assert_array_equal(layer(x), [[2.0, -2.0]])
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert isinstance(again, layers.ResidualDense)
+    assert again.activation is keras.activations.relu
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_a_residual_layer_needs_as_many_units_as_inputs(units):
+    with pytest.raises(ValueError, match=f"{units} units and 2 inputs"):
+        layers.ResidualDense(units)(tf.zeros((4, 2)))

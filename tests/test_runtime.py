@@ -57,6 +57,20 @@ def test_tensorflow_starts_without_log_lines():
     assert run.stderr == ""
 
 
+def test_compiled_training_starts_without_log_lines():
+    code = """from helpers import runtime, models, training
+import numpy as np
+vae = models.build_vae((8, 8, 1), 2, hidden=(8,))
+x = np.zeros((16, 8, 8, 1), "float32")
+training.train(vae, x, steps=2, batch_size=8, held_out=x, jit_compile=True)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=runtime.ROOT, capture_output=True, text=True, check=True
+    )
+    assert "step      2: loss" in run.stdout
+    assert run.stderr == ""
+
+
 def test_the_build_folder_is_made_where_it_is_missing(tmp_path, capsys):
     assert runtime.build_folder(tmp_path / "build") == tmp_path / "build"
     assert (tmp_path / "build").is_dir()

@@ -18,10 +18,10 @@ def same_weights(one, other):
     )
 
 
-def trained(make_vae, pictures, weights_seed=0, order_seed=0, noise_seed=0):
+def trained(make_vae, pictures, weights_seed=0, order_seed=0, noise_seed=0, **options):
     vae = make_vae(seed=weights_seed)
     keras.utils.set_random_seed(noise_seed)
-    training.train(vae, pictures, steps=12, seed=order_seed, **QUIET)
+    training.train(vae, pictures, steps=12, seed=order_seed, **QUIET, **options)
     return vae
 
 
@@ -52,6 +52,30 @@ def test_how_many_steps_run_at_once_changes_nothing(make_vae, pictures, together
         np.testing.assert_allclose(weight, other, atol=1e-5)
     assert int(vae.optimizer.iterations) == 12
     assert len(calls) == {1: 12, 3: 4, 4: 4, 50: 2}[together]  # 4 does not divide a round of 6
+
+
+def test_a_compiled_step_changes_nothing_but_roundings(make_autoencoder, pictures):
+    """Where there is no noise: XLA draws other random numbers."""
+    expected, compiled = make_autoencoder(), make_autoencoder()
+    training.train(expected, pictures, steps=12, **QUIET)
+    training.train(compiled, pictures, steps=12, jit_compile=True, **QUIET)
+    assert compiled.jit_compile and not expected.jit_compile
+    for weight, other in zip(compiled.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-5)
+
+
+def test_compiled_training_repeats_bit_for_bit(make_vae, pictures):
+    first, second = (trained(make_vae, pictures, jit_compile=True) for _ in range(2))
+    assert same_weights(first, second)
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", True])
+def test_the_step_is_traced_once(make_vae, pictures, jit_compile):
+    vae, calls = make_vae(), []
+    sample = vae.prior.sample
+    vae.prior.sample = lambda *arguments: calls.append(0) or sample(*arguments)
+    training.train(vae, pictures, steps=12, jit_compile=jit_compile, **QUIET)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("seed", ["weights_seed", "order_seed"])
