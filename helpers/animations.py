@@ -4,7 +4,6 @@
 into a plane in which no point jumps; ``film`` writes panels of points and pictures side by side.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from helpers import plots
+from helpers import files, plots
 
 COLOURS = 64  # in the one palette that all frames share
 TOLERANCE = 14  # of 255: a pixel stays as it is until it has changed by more, for smaller files
@@ -220,17 +219,16 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], durations: Sequence[int]
         shown = frame if last else np.where(moved | paper, frame, shown)
         picture = Image.fromarray(shown)
         indexed.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-    part = path.with_name(f"{path.name}.part")
-    indexed[0].save(
-        part,
-        "GIF",
-        save_all=True,
-        append_images=indexed[1:],
-        duration=list(durations),
-        loop=0,
-        optimize=True,
-    )
-    os.replace(part, path)
+    with files.unfinished(path) as part:
+        indexed[0].save(
+            part,
+            "GIF",
+            save_all=True,
+            append_images=indexed[1:],
+            duration=list(durations),
+            loop=0,
+            optimize=True,
+        )
     return path
 
 

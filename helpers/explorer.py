@@ -9,7 +9,6 @@ import base64
 import hashlib
 import io
 import json
-import os
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -21,7 +20,7 @@ import numpy as np
 from keras import layers
 from PIL import Image
 
-from helpers import metrics, plots
+from helpers import files, metrics, plots
 from helpers.layers import ResidualDense
 from helpers.models import VAE
 
@@ -121,9 +120,8 @@ def write_explorer(
             "largest: train smaller models for it, such as with hidden=(256, 256)"
         )
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(page)
-    os.replace(part, path)
+    with files.whole(path) as file:
+        file.write(page)
     return path
 
 

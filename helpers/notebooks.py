@@ -242,7 +242,8 @@ def stamp(repository: str, tag: str, root: Path = ROOT) -> None:
         text = path.read_text(encoding="utf-8")
         for old, new in names.items():
             text = text.replace(old, new)
-        path.write_text(text, encoding="utf-8")
+        with files.whole(path) as file:
+            file.write(text.encode())
     print(f"stamped {repository} at {tag}")
 
 

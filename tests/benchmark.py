@@ -2,8 +2,8 @@
 
 python tests/benchmark.py [PART ...]
 
-Parts: digits, step, evaluation, cats, growth, imports. Every figure is the median of three runs,
-with the range in brackets. Let the machine do nothing else meanwhile.
+Parts: digits, step, evaluation, cats, growth, films, imports. Every figure is the median of three
+runs, with the range in brackets. Let the machine do nothing else meanwhile.
 """
 
 import itertools
@@ -21,8 +21,10 @@ from helpers import runtime  # first: it imports TensorFlow without the log line
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.animation import FuncAnimation, PillowWriter
+from sklearn.manifold import TSNE
 
-from helpers import datasets, metrics, models, plots, training
+from helpers import animations, datasets, metrics, models, plots, training
 
 REPEATS = 3
 
@@ -196,6 +198,42 @@ def growth() -> None:
         row(f"{name}: memory at most", list(found[:, 1]), "GB")
 
 
+def films() -> None:
+    """Time a film and a t-SNE map against what Matplotlib and scikit-learn take by themselves."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(10, 16))
+    labels = np.arange(1000) % 10
+    end = centres[labels] + 0.3 * rng.normal(size=(1000, 16))
+    frames = np.linspace(0.1, 1, 30)[:, np.newaxis, np.newaxis] * end
+    captions = [f"epoch {index}" for index in range(len(frames))]
+    panel = animations.Points(frames[..., :2], labels)
+
+    def by_matplotlib(path):
+        figure, heading, (show,) = animations.drawn({"codes": panel}, width=7.6)
+
+        def update(index):
+            heading.set_text(captions[index])
+            show(index)
+
+        film = FuncAnimation(figure, update, len(frames))
+        film.save(path, PillowWriter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.gif"
+        for name, make in {
+            "film of 30 frames: helpers": lambda: animations.film(path, {"codes": panel}, captions),
+            "film of 30 frames: Matplotlib's PillowWriter": lambda: by_matplotlib(path),
+        }.items():
+            row(name, [seconds(make) for _ in range(REPEATS)], "s")
+    for name, make in {
+        "t-SNE of 1,000 codes, a frame: helpers": lambda: animations.tsne_frames(frames[-6:]),
+        "t-SNE of 1,000 codes, a frame: scikit-learn": lambda: [
+            TSNE(2, random_state=0).fit_transform(codes) for codes in frames[-6:]
+        ],
+    }.items():
+        row(name, [seconds(make) / 6 for _ in range(REPEATS)], "s")
+
+
 def imports() -> None:
     """Time the import of the helpers against TensorFlow's own."""
     names = "models, metrics, training, plots, datasets"
@@ -210,7 +248,7 @@ def imports() -> None:
             row(name, [seconds(subprocess.run, command, **options) for _ in range(REPEATS)], "s")
 
 
-PARTS = (digits, step, evaluation, cats, growth, imports)
+PARTS = (digits, step, evaluation, cats, growth, films, imports)
 
 
 def main(names: list[str]) -> int:

@@ -428,7 +428,7 @@ def test_what_killed_processes_left_is_removed_in_time(server, tmp_path, root):
 
 def test_any_sequence_of_faults_ends_with_the_file(server, monkeypatch, tmp_path, capsys):
     """Random faults, one after the other, and then a good answer, which is the file."""
-    rng, tried, survived = random.Random(0), 0, 0
+    rng, tried = random.Random(0), 0
     for number in range(tries(test=4, soak=100)):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -438,7 +438,5 @@ def test_any_sequence_of_faults_ends_with_the_file(server, monkeypatch, tmp_path
             course.limit(rng.choice([0.2, 0.3]), 60.0)
             course.server.fault = fault
             course.check_stand_in(capsys)
-            survived += 1
         course.check_download()
-    with capsys.disabled():
-        print(f"\ndownloads: {tried} faults tried, {survived} survived", end=" ")
+    print(f"\ndownloads: {tried} faults survived", end=" ")

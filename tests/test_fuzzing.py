@@ -104,7 +104,7 @@ def course(monkeypatch, tmp_path):
     return tmp_path / "data"
 
 
-def campaign(name, content, read, capsys, test, soak, seed=0):
+def campaign(name, content, read, test, soak, seed=0):
     """Have mutated files read, in bounded time and memory; count the ones that were refused."""
     rng, refused = random.Random(seed), 0
     count = tries(test, soak)
@@ -119,13 +119,10 @@ def campaign(name, content, read, capsys, test, soak, seed=0):
     tracemalloc.stop()
     assert peak < 3e8, f"{peak:,} bytes"
     assert 0 < refused <= count
-    with capsys.disabled():
-        print(
-            f"\n{name}: {count} mutated files, {refused} refused, {count - refused} read", end=" "
-        )
+    print(f"\n{name}: {count} mutated files, {refused} refused, {count - refused} read", end=" ")
 
 
-def test_mutated_digits_are_refused_or_read_whole(course, capsys):
+def test_mutated_digits_are_refused_or_read_whole(course):
     file = io.BytesIO()
     np.savez_compressed(file, **DIGITS)
     path = course / "mnist.npz"
@@ -144,10 +141,10 @@ def test_mutated_digits_are_refused_or_read_whole(course, capsys):
         np.testing.assert_array_equal(data.y_train, DIGITS["y_train"])  # checksums
         return True
 
-    campaign("mnist.npz", file.getvalue(), read, capsys, 200, 20_000)
+    campaign("mnist.npz", file.getvalue(), read, 200, 20_000)
 
 
-def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course, capsys):
+def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course):
     path = course / "cats.zip"
     write_zip(path, {f"{i}.{kind}": picture(kind, i) for i in range(4) for kind in ("PNG", "JPEG")})
     content = path.read_bytes()
@@ -163,13 +160,13 @@ def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course, capsys):
         assert 2 <= len(data.x_train) + len(data.x_test) <= 16
         return True
 
-    campaign("cats.zip", content, read, capsys, 60, 5_000)
+    campaign("cats.zip", content, read, 60, 5_000)
 
 
 @pytest.mark.parametrize(
     ("kind", "mode"), [("PNG", "RGB"), ("PNG", "P"), ("PNG", "LA"), ("JPEG", "RGB"), ("JPEG", "L")]
 )
-def test_mutated_pictures_are_read_or_counted(kind, mode, capsys):
+def test_mutated_pictures_are_read_or_counted(kind, mode):
     def read(content):
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -180,10 +177,10 @@ def test_mutated_pictures_are_read_or_counted(kind, mode, capsys):
         assert found.shape == (64, 64, 3) and found.dtype == np.uint8
         return True
 
-    campaign(f"{kind} ({mode})", picture(kind, mode=mode), read, capsys, 100, 5_000)
+    campaign(f"{kind} ({mode})", picture(kind, mode=mode), read, 100, 5_000)
 
 
-def test_a_mutated_cache_is_of_use_or_written_again(course, capsys):
+def test_a_mutated_cache_is_of_use_or_written_again(course):
     """What it holds is not checked, but its length and type are, so that any use is safe."""
     content = npy(np.zeros((2, 64, 64, 3), np.uint8))
     path = course / "cats-cache-0.npy"
@@ -197,10 +194,10 @@ def test_a_mutated_cache_is_of_use_or_written_again(course, capsys):
         assert found.sum(dtype=int) >= 0  # no byte of it leads out of the file
         return True
 
-    campaign("cats-cache.npy", content[:200], read, capsys, 200, 20_000)
+    campaign("cats-cache.npy", content[:200], read, 200, 20_000)
 
 
-def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path, capsys):
+def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path):
     vae, path = make_vae(), tmp_path / "vae.npz"
     weights.save_weights(vae, path)
     content = path.read_bytes()
@@ -219,7 +216,7 @@ def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path, cap
                 np.testing.assert_allclose(now, before, rtol=1e-3, atol=1e-7)
         return True
 
-    campaign("weights", content, read, capsys, 40, 5_000)
+    campaign("weights", content, read, 40, 5_000)
 
 
 # Files made to do harm

@@ -195,8 +195,7 @@ def test_a_damaged_backup_is_reported_and_never_used(make_vae, pictures, tmp_pat
         assert said == f"The backup {file} is damaged, and removed: training starts anew.\n"
         assert not tmp_path.exists()
         tmp_path.mkdir()
-    with capsys.disabled():
-        print(f"\nbackups: {count} damaged, none used")
+    print(f"\nbackups: {count} damaged, none used")
     file.write_bytes(content[:-1])
     expected, vae = make_vae(), make_vae()
     for model, backup in ((expected, None), (vae, tmp_path)):
