@@ -138,17 +138,20 @@ print((times[2] - times[1]) * 10, resource.getrusage(resource.RUSAGE_SELF).ru_ma
 
 
 def straightforward_cats() -> models.VAE:
-    """Return the VAE of most tutorials, for cats: 3 x 3 kernels, and a last layer at full size."""
+    """Return the VAE of most tutorials, for cats: 3 x 3 kernels, and a last layer at full size.
+
+    With SiLU, as in the helpers, it learns as much in as many steps; with ReLU it learns less.
+    """
     layers, latents = keras.layers, 64
     picture, code = keras.Input((64, 64, 3)), keras.Input((latents,))
     features = picture
     for filters in (32, 64, 128):
-        features = layers.Conv2D(filters, 3, 2, "same", activation="relu")(features)
+        features = layers.Conv2D(filters, 3, 2, "same", activation="silu")(features)
     features = layers.Flatten()(features)
     heads = [layers.Dense(latents)(features) for _ in range(2)]
-    features = layers.Reshape((8, 8, 128))(layers.Dense(8 * 8 * 128, "relu")(code))
+    features = layers.Reshape((8, 8, 128))(layers.Dense(8 * 8 * 128, "silu")(code))
     for filters in (128, 64, 32):
-        features = layers.Conv2DTranspose(filters, 3, 2, "same", activation="relu")(features)
+        features = layers.Conv2DTranspose(filters, 3, 2, "same", activation="silu")(features)
     pixels = layers.Conv2DTranspose(3, 3, padding="same")(features)
     return models.VAE(keras.Model(picture, heads), keras.Model(code, pixels), likelihood="gaussian")
 
