@@ -212,11 +212,11 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], durations: Sequence[int]
     palette = shared_palette(frames)
     shown, indexed = frames[0], []
     for index, frame in enumerate(frames):
-        paper = (frame >= PAPER).all(axis=2, keepdims=True)
+        paper = in_all_channels(frame >= PAPER)
         frame = np.where(paper, np.uint8(255), frame)
-        moved = np.abs(frame.astype(int) - shown).max(axis=2, keepdims=True) > TOLERANCE
+        still = in_all_channels(np.abs(frame.astype(np.int16) - shown) <= TOLERANCE)
         last = index == len(frames) - 1
-        shown = frame if last else np.where(moved | paper, frame, shown)
+        shown = frame if last else np.where(still & ~paper, shown, frame)
         picture = Image.fromarray(shown)
         indexed.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
     with files.unfinished(path) as part:
@@ -232,9 +232,15 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], durations: Sequence[int]
     return path
 
 
+def in_all_channels(mask: np.ndarray) -> np.ndarray:
+    """Return (height, width, 1) of (height, width, 3): ``all``, many times as fast."""
+    return mask[..., :1] & mask[..., 1:2] & mask[..., 2:]
+
+
 def shared_palette(frames: Sequence[np.ndarray]) -> Image.Image:
     """Return a picture with a palette that suits all frames, and has the digits' colours."""
-    some = np.concatenate([frames[i] for i in np.linspace(0, len(frames) - 1, 5).astype(int)])
+    five = np.linspace(0, len(frames) - 1, 5).astype(int)
+    some = np.concatenate([frames[index][::2, ::2] for index in five])
     digits = [ImageColor.getrgb(colour) for colour in plots.DIGIT_COLOURS]
     picture = Image.fromarray(some).quantize(COLOURS - len(digits), kmeans=1)
     found = np.array(picture.getpalette("RGB")).reshape(-1, 3)
