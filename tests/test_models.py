@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import distributions, likelihoods, models, runtime, training
+from helpers import distributions, layers, likelihoods, models, runtime, training
 
 SHAPES = [(28, 28, 1), (17, 23, 3), (64, 64, 3)]
 ARCHITECTURES = ["dense", "conv"]
@@ -285,3 +285,14 @@ def test_the_size_of_the_dense_vae():
     encoder = 784 * 512 + 512 + 512 * 256 + 256 + 2 * (256 * 32 + 32)
     decoder = 32 * 256 + 256 + 256 * 512 + 512 + 2 * (512 * 512 + 512) + 512 * 784 + 784
     assert (vae.encoder.count_params(), vae.decoder.count_params()) == (encoder, decoder)
+
+
+def test_a_hidden_layer_as_wide_as_the_one_before_adds_to_it():
+    """But the first never adds to the code or the picture, however wide."""
+    for network in (
+        models.dense_encoder((2, 2, 1), 3, hidden=(4, 4, 6, 6)),
+        models.dense_decoder((8, 8, 1), 4, hidden=(4, 4, 6, 6)),
+    ):
+        hidden = [network.get_layer(f"hidden_{index}") for index in (1, 2, 3, 4)]
+        adds = [isinstance(layer, layers.ResidualDense) for layer in hidden]
+        assert adds == [False, True, False, True]
