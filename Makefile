@@ -15,7 +15,8 @@ test: .venv/ready  ## unit tests, the notebooks as documents, and every notebook
 	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest
 
 soak: .venv/ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
-	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py tests/test_fuzzing.py tests/test_machines.py
+	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
+		tests/test_fuzzing.py tests/test_distributions.py tests/test_machines.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

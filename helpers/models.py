@@ -16,6 +16,7 @@ from helpers.likelihoods import Likelihood, MeanOfCalls, get_likelihood
 register = keras.saving.register_keras_serializable("vae_course")
 
 Shape = tuple[int, int, int]
+PATCH = 4  # the stride, in pixels, of the convolution next to the picture
 
 
 def dense_encoder(
@@ -66,19 +67,23 @@ def conv_encoder(
     image_shape: Shape,
     latent_size: int,
     outputs: Sequence[str] = ("code",),
-    filters: Sequence[int] = (32, 64, 128),
+    filters: Sequence[int] = (64, 128),
     squeeze: int = 48,
     activation: str = "silu",
 ) -> keras.Model:
-    """Return a convolutional model like ``dense_encoder``; each stage halves height and width.
+    """Return a convolutional model like ``dense_encoder``.
 
-    A 1 x 1 convolution to ``squeeze`` channels comes before the heads, which hold most weights.
+    The first layer reads overlapping patches of 8 x 8, one every ``PATCH`` pixels: maps at the
+    picture's full or half size would take most of the time. Each later layer halves height and
+    width; a 1 x 1 convolution to ``squeeze`` channels comes before the heads, which hold most
+    weights.
     """
     pictures = keras.Input(image_shape, name="x")
     features = pictures
-    for index, count in enumerate(filters, start=1):
+    stages = zip(filters, strides(filters), strict=True)
+    for index, (count, stride) in enumerate(stages, start=1):
         features = layers.Conv2D(
-            count, 4, strides=2, padding="same", activation=activation, name=f"down_{index}"
+            count, 2 * stride, stride, "same", activation=activation, name=f"down_{index}"
         )(features)
     features = layers.Conv2D(squeeze, 1, activation=activation, name="squeeze")(features)
     features = layers.Flatten(name="flatten")(features)
@@ -88,31 +93,33 @@ def conv_encoder(
 def conv_decoder(
     image_shape: Shape,
     latent_size: int,
-    filters: Sequence[int] = (128, 64, 32),
+    filters: Sequence[int] = (128, 64),
     squeeze: int = 48,
     activation: str = "silu",
     prior: str | Family = "normal",
 ) -> keras.Model:
-    """Return a convolutional model like ``dense_decoder``; each stage doubles height and width.
+    """Return a convolutional model like ``dense_decoder``, ``conv_encoder`` in reverse.
 
-    Works for any picture size: it decodes to the next multiple of 2 ** len(filters) and crops. The
-    first layer makes ``squeeze`` channels, which a 1 x 1 convolution widens to ``filters[0]``.
+    Works for any picture size: it decodes to the next multiple of all strides' product and crops.
+    The first layer makes ``squeeze`` channels, which a 1 x 1 convolution widens to ``filters[0]``.
     """
     height, width, channels = image_shape
-    stride = 2 ** len(filters)
+    steps = strides(filters)[::-1]
+    stride = math.prod(steps)
     rows, columns = math.ceil(height / stride), math.ceil(width / stride)
     codes = keras.Input((checked_size(latent_size),), name="z")
     features = standardised(codes, prior)
     features = layers.Dense(rows * columns * squeeze, activation, name="seed")(features)
     features = layers.Reshape((rows, columns, squeeze), name="seed_map")(features)
     features = layers.Conv2D(filters[0], 1, activation=activation, name="widen")(features)
-    for index, count in enumerate([*filters[1:], channels], start=1):
+    stages = zip([*filters[1:], channels], steps, strict=True)
+    for index, (count, step) in enumerate(stages, start=1):
         last = index == len(filters)
         features = layers.Conv2DTranspose(
             count,
-            4,
-            strides=2,
-            padding="same",
+            2 * step,
+            step,
+            "same",
             activation=None if last else activation,
             dtype="float32" if last else None,
             name=f"up_{index}",
@@ -120,6 +127,11 @@ def conv_decoder(
     excess = ((0, rows * stride - height), (0, columns * stride - width))
     output = layers.Cropping2D(excess, dtype="float32", name="output")(features)
     return keras.Model(codes, output, name="decoder")
+
+
+def strides(filters: Sequence[int]) -> list[int]:
+    """Return the strides of a convolutional encoder's layers: ``PATCH``, then 2 each."""
+    return [PATCH] + [2] * (len(filters) - 1)
 
 
 def standardised(codes, prior: str | Family):

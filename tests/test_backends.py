@@ -48,17 +48,17 @@ def every_family(folder):
 
     keras.utils.set_random_seed(0)
     for index, name in enumerate(distributions.families()):
-        vae = models.build_vae((8, 8, 1), 3, name, hidden=(16,))
+        vae = models.build_vae((8, 8, 1), 3, name, hidden=(16, 16))
         if index % 2:
             vae = models.VAE(vae.encoder, vae.decoder, name, likelihoods.Gaussian("learned"))
         live(vae, x)
         assert vae.decode(np.zeros((2, 3))).shape == vae.generate(2).shape == (2, 8, 8, 1)
     live(models.build_vae((8, 8, 1), 3, likelihood="gaussian", architecture="conv"), x)
     labels = np.arange(64) % 3
-    vae = conditional.build_conditional_vae((8, 8, 1), 3, 3, hidden=(16,))
+    vae = conditional.build_conditional_vae((8, 8, 1), 3, 3, hidden=(16, 16))
     live(vae, (x, labels))
     assert vae.generate(labels[:5]).shape == (5, 8, 8, 1)
-    autoencoder = models.build_autoencoder((8, 8, 1), 3, hidden=(16,))
+    autoencoder = models.build_autoencoder((8, 8, 1), 3, hidden=(16, 16))
     autoencoder.compile("adam", "mse")
     autoencoder.fit(x, x, epochs=1, verbose=0)
     assert autoencoder.reconstruct(x).shape == x.shape

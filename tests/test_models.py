@@ -296,3 +296,16 @@ def test_a_hidden_layer_as_wide_as_the_one_before_adds_to_it():
         hidden = [network.get_layer(f"hidden_{index}") for index in (1, 2, 3, 4)]
         adds = [isinstance(layer, layers.ResidualDense) for layer in hidden]
         assert adds == [False, True, False, True]
+
+
+def test_convolutions_keep_maps_small_and_go_back_the_same_way():
+    """Maps at a picture's full or half size would take most of a training step."""
+    vae = models.build_vae((64, 64, 3), 64, likelihood="gaussian", architecture="conv")
+    for network, names in ((vae.encoder, ("down_1", "down_2")), (vae.decoder, ("widen", "up_1"))):
+        sides = sorted(network.get_layer(name).output.shape[1] for name in names)
+        assert sides == [8, 16]
+    encoder = 8 * 8 * 3 * 64 + 64 + 4 * 4 * 64 * 128 + 128 + 128 * 48 + 48 + 2 * (3072 * 64 + 64)
+    decoder = 64 * 3072 + 3072 + 48 * 128 + 128 + 4 * 4 * 128 * 64 + 64 + 8 * 8 * 64 * 3 + 3
+    assert (vae.encoder.count_params(), vae.decoder.count_params()) == (encoder, decoder)
+    deeper = models.conv_encoder((64, 64, 3), 2, filters=(8, 16, 16))
+    assert deeper.get_layer("down_3").output.shape[1:] == (4, 4, 16)
