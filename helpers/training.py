@@ -2,6 +2,7 @@
 
 import math
 import time
+import weakref
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,19 +42,23 @@ def endless_batches(
 
     The first ``skip`` batches are left out, without a look at their pictures. Without targets the
     pictures are their own; a tuple's arrays, such as pictures and labels, stay beside each other.
-    The arrays travel as elements of the data set, not as captures of a function, which TensorFlow
-    would never let go.
+    NumPy picks the pictures: made a tensor, the whole array would stand in memory three times.
     """
-    pictures = tf.data.Dataset.from_tensors((x,) if targets is None else (x, targets)).repeat()
-    count = len(x[0] if isinstance(x, tuple) else x)
-    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
-    order = order.batch(batch_size).skip(skip)
+    given = (x,) if targets is None else (x, targets)
+    arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
+    types, count = [array.dtype for array in arrays], len(arrays[0])
+    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat().batch(batch_size)
 
-    def choose(chosen, arrays):
-        batch = tf.nest.map_structure(lambda array: tf.gather(array, chosen), arrays)
+    def choose(chosen):
+        batch = tf.numpy_function(lambda rows: [a[rows] for a in arrays], [chosen], types)
+        for tensor, array in zip(batch, arrays, strict=True):
+            tensor.set_shape((None, *array.shape[1:]))
+        batch = tf.nest.pack_sequence_as(given, batch)
         return batch[0], batch[-1]
 
-    return tf.data.Dataset.zip(order, pictures).map(choose).prefetch(tf.data.AUTOTUNE)
+    batches = order.skip(skip).map(choose).prefetch(tf.data.AUTOTUNE)
+    weakref.finalize(batches, arrays.clear)  # TensorFlow never lets go of `choose`
+    return batches
 
 
 class Report(keras.callbacks.Callback):
