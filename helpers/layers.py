@@ -1,13 +1,17 @@
-"""``Sampling`` and ``KLDivergence``, which make an autoencoder variational; ``ResidualDense``.
+"""``Sampling`` and ``KLDivergence``, which make an autoencoder variational;
+``ResidualDense``.
 
 The first two compute in float32, whatever the dtype policy of the networks.
 """
 
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
+
+# isort: split
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from helpers.distributions import Family, get_family
+from helpers.families import Family, get_family
 from helpers.likelihoods import MeanOfCalls
 
 register = keras.saving.register_keras_serializable("vae_course")
@@ -17,49 +21,54 @@ register = keras.saving.register_keras_serializable("vae_course")
 class Sampling(keras.layers.Layer):
     """Draw z ~ q(z|x) by reparameterisation: gradients flow back to the parameters.
 
-    Called on the list of the posterior's parameters, each (batch, d); returns (batch, d).
+    Called on the list of the posterior's parameters, each (batch, d); returns (batch,
+    d).
 
     Source: Kingma and Welling (2013), section 2.4.
 
     Args:
-        prior: a family or its name.
-        seed: an integer for a repeatable stream of noise; None takes one from the global seed.
+        family: a family or its name.
+        seed: an integer for a repeatable stream of noise; None takes one from the
+            global seed.
     """
 
-    def __init__(self, prior: str | Family = "normal", seed: int | None = None, **kwargs):
+    def __init__(
+        self, family: str | Family = "normal", seed: int | None = None, **kwargs
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.prior = get_family(prior)
+        self.family = get_family(family)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, parameters):
-        return self.prior.sample(parameters, self.seed_generator)
+        return self.family.sample_posterior(parameters, self.seed_generator)
 
     def get_config(self):
-        prior = keras.saving.serialize_keras_object(self.prior)
-        return {**super().get_config(), "prior": prior, "seed": self.seed}
+        family = keras.saving.serialize_keras_object(self.family)
+        return {**super().get_config(), "family": family, "seed": self.seed}
 
     @classmethod
     def from_config(cls, config):
-        prior = keras.saving.deserialize_keras_object(config["prior"])
-        return cls(**{**config, "prior": prior})
+        family = keras.saving.deserialize_keras_object(config["family"])
+        return cls(**{**config, "family": family})
 
 
 @register
 class KLDivergence(keras.layers.Layer):
-    """Add beta KL(q(z|x), p(z)) to the loss, in nats: summed over latents, mean over the batch.
+    """Add beta KL(q(z|x), p(z)) to the loss, in nats: summed over latents, mean over
+    the batch.
 
-    Called on the list of the posterior's parameters, each (batch, d), and, for families whose
-    divergence has no closed form, on z ~ q(z|x). Reports the metric ``rate``, the KL without beta,
-    and passes the parameters through.
+    Called on the list of the posterior's parameters, each (batch, d), and, for families
+    whose divergence has no closed form, on z ~ q(z|x). Reports the metric ``rate``, the
+    KL without beta, and passes the parameters through.
 
     Source: Kingma and Welling (2013), equation 10; Higgins et al. (2017) for beta.
 
     Args:
-        prior: a family or its name.
-        beta: the weight of the KL, at least 0; or a Keras learning-rate schedule that gives it by
-            training step, such as ``helpers.training.warm_up(1000)``. Validation uses the weight
-            that training has reached.
+        family: a family or its name.
+        beta: the weight of the KL, at least 0; or a Keras learning-rate schedule that
+            gives it by training step, such as ``helpers.training.warm_up(1000)``.
+            Validation uses the weight that training has reached.
 
     Raises:
         ValueError: ``beta`` is below 0.
@@ -67,14 +76,14 @@ class KLDivergence(keras.layers.Layer):
 
     def __init__(
         self,
-        prior: str | Family = "normal",
+        family: str | Family = "normal",
         beta: float | LearningRateSchedule = 1.0,
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
         if not isinstance(beta, LearningRateSchedule) and not beta >= 0:
             raise ValueError(f"beta must be at least 0 or a schedule, and is {beta!r}")
-        self.prior = get_family(prior)
+        self.family = get_family(family)
         self.beta = beta
         self.rate = MeanOfCalls(name="rate")
         self.step = self.add_weight(
@@ -87,7 +96,7 @@ class KLDivergence(keras.layers.Layer):
         return self.beta(self.step) if scheduled else self.beta
 
     def call(self, parameters, z=None, training=False):
-        rate = ops.mean(ops.sum(self.prior.kl_divergence(parameters, z), axis=-1))
+        rate = ops.mean(ops.sum(self.family.kl_divergence(parameters, z), axis=-1))
         self.add_loss(self.current_beta() * rate)
         self.rate.report(rate)
         if training:
@@ -95,16 +104,18 @@ class KLDivergence(keras.layers.Layer):
         return parameters
 
     def get_config(self):
-        config = {"prior": self.prior, "beta": self.beta}
+        config = {"family": self.family, "beta": self.beta}
         serialized = {
-            key: keras.saving.serialize_keras_object(value) for key, value in config.items()
+            key: keras.saving.serialize_keras_object(value)
+            for key, value in config.items()
         }
         return {**super().get_config(), **serialized}
 
     @classmethod
     def from_config(cls, config):
         restored = {
-            key: keras.saving.deserialize_keras_object(config[key]) for key in ("prior", "beta")
+            key: keras.saving.deserialize_keras_object(config[key])
+            for key in ("family", "beta")
         }
         return cls(**{**config, **restored})
 
@@ -113,8 +124,8 @@ class KLDivergence(keras.layers.Layer):
 class ResidualDense(keras.layers.Dense):
     """A dense layer that adds its outputs to its inputs.
 
-    Gradients pass the sum unchanged, so that a deep stack learns as quickly at first as a shallow
-    one.
+    Gradients pass the sum unchanged, so that a deep stack learns as quickly at first as
+    a shallow one.
 
     Source: He et al. (2015), "Deep residual learning for image recognition".
 

@@ -1,11 +1,15 @@
 """Likelihoods p(x|z) as Keras layers: distortions in nats, summed over pixels.
 
-A likelihood takes pictures and what a decoder made of their codes: unbounded outputs of the
-pictures' shape, whose sigmoid is the mean picture in [0, 1]. Called in a model it adds the batch's
-mean negative log-likelihood to the loss, reports it as the metric ``distortion``, and returns the
-mean pictures.
+A likelihood takes pictures and what a decoder made of their codes: unbounded outputs of
+    the
+pictures' shape, whose sigmoid is the mean picture in [0, 1]. Called in a model it adds
+the batch's mean negative log-likelihood to the loss, reports it as the metric
+``distortion``, and returns the mean pictures.
 """
 
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
+
+# isort: split
 import math
 
 import keras
@@ -17,8 +21,9 @@ register = keras.saving.register_keras_serializable("vae_course")
 class MeanOfCalls(keras.metrics.Mean):
     """The mean of what a layer reports whenever it is called, for Keras on any backend.
 
-    On JAX ``fit`` drops what a call does to a metric. There the last report waits until a ``VAE``
-    counts it in ``compute_loss``, which ``fit`` heeds; in other models such a metric stays 0.
+    On JAX ``fit`` drops what a call does to a metric. There the last report waits until
+    a ``VAE`` counts it in ``compute_loss``, which ``fit`` heeds; in other models such a
+    metric stays 0.
     """
 
     waiting = None
@@ -38,7 +43,8 @@ class MeanOfCalls(keras.metrics.Mean):
 
 
 class Likelihood(keras.layers.Layer):
-    """A layer called on (pictures, decoder outputs), both (batch, height, width, channels).
+    """A layer called on (pictures, decoder outputs), both (batch, height, width,
+    channels).
 
     It computes in float32, whatever the dtype policy of the networks.
     """
@@ -66,8 +72,9 @@ class Likelihood(keras.layers.Layer):
 class Bernoulli(Likelihood):
     """Pixels are independent coins: binary cross-entropy, from logits.
 
-    On grey pictures this is the expected value for binary pictures whose pixels are tossed with the
-    grey as probability, since it is linear in x. Source: Kingma and Welling (2013), appendix C.1.
+    On grey pictures this is the expected value for binary pictures whose pixels are
+    tossed with the grey as probability, since it is linear in x. Source: Kingma and
+    Welling (2013), appendix C.1.
     """
 
     def negative_log_likelihood(self, x, output):
@@ -77,12 +84,14 @@ class Bernoulli(Likelihood):
 
 @register
 class Gaussian(Likelihood):
-    """Pixels are normal around the mean picture with one shared standard deviation ``sigma``.
+    """Pixels are normal around the mean picture with one shared standard deviation
+    ``sigma``.
 
     Args:
-        sigma: a number above 0, fixed; ``"learned"``, a weight trained with the others; or
-            ``"optimal"``, which follows the root mean squared error in training, smoothed over
-            about 100 steps, and stands still otherwise, so that training fixes it for the test.
+        sigma: a number above 0, fixed; ``"learned"``, a weight trained with the others;
+            or ``"optimal"``, which follows the root mean squared error in training,
+            smoothed over about 100 steps, and stands still otherwise, so that training
+            fixes it for the test.
 
     Raises:
         ValueError: ``sigma`` is neither a positive number nor one of the two words.
@@ -114,7 +123,8 @@ class Gaussian(Likelihood):
         squared_error = ops.sum(ops.square(x - self.mean(output)), axis=(1, 2, 3))
         log_variance = 2 * self.log_sigma
         return 0.5 * (
-            pixels * (math.log(2 * math.pi) + log_variance) + squared_error * ops.exp(-log_variance)
+            pixels * (math.log(2 * math.pi) + log_variance)
+            + squared_error * ops.exp(-log_variance)
         )
 
     def call(self, x, output, training=False):
@@ -127,7 +137,8 @@ class Gaussian(Likelihood):
         error = ops.mean(ops.square(x - self.mean(output)))
         optimum = 0.5 * ops.log(ops.maximum(error, 1e-8))
         self.log_sigma.assign(
-            self.momentum * self.log_sigma + (1 - self.momentum) * ops.stop_gradient(optimum)
+            self.momentum * self.log_sigma
+            + (1 - self.momentum) * ops.stop_gradient(optimum)
         )
 
     def get_config(self):
@@ -135,7 +146,8 @@ class Gaussian(Likelihood):
 
 
 def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
-    """Return ``"bernoulli"`` or ``"gaussian"`` (optimal sigma) as a layer; a layer passes through.
+    """Return ``"bernoulli"`` or ``"gaussian"`` (optimal sigma) as a layer; a layer
+    passes through.
 
     Raises:
         ValueError: no likelihood has that name.
@@ -144,5 +156,7 @@ def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
     if isinstance(likelihood, Likelihood):
         return likelihood
     if likelihood not in named:
-        raise ValueError(f"likelihood must be one of {sorted(named)}, and is {likelihood!r}")
+        raise ValueError(
+            f"likelihood must be one of {sorted(named)}, and is {likelihood!r}"
+        )
     return named[likelihood]()

@@ -1,5 +1,8 @@
 """Train a model for a number of optimiser steps, the same way everywhere."""
 
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
+
+# isort: split
 import math
 import time
 import weakref
@@ -12,18 +15,22 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
-from helpers import runtime
-from helpers.backups import Backup
+from helpers.engine.backups import Backup
+from helpers.engine.budgets import budget, by_budget  # noqa: F401
+from helpers.engine.quiet_start import start_xla
 from helpers.models import VAE
 
 
 def one_cycle(steps: int, peak: float) -> CosineDecay:
-    """Return a learning rate that rises to ``peak`` over a tenth of the steps and falls to 0.
+    """Return a learning rate that rises to ``peak`` over a tenth of the steps and falls
+    to 0.
 
     Source: Smith and Topin (2018), "Super-convergence", with a cosine for the way down.
     """
     rise = max(1, steps // 10)
-    return CosineDecay(peak / 10, max(1, steps - rise), warmup_target=peak, warmup_steps=rise)
+    return CosineDecay(
+        peak / 10, max(1, steps - rise), warmup_target=peak, warmup_steps=rise
+    )
 
 
 def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
@@ -38,19 +45,28 @@ def endless_batches(
     seed: int,
     skip: int = 0,
 ) -> tf.data.Dataset:
-    """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every pass.
+    """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every
+    pass.
 
-    The first ``skip`` batches are left out, without a look at their pictures. Without targets the
-    pictures are their own; a tuple's arrays, such as pictures and labels, stay beside each other.
-    NumPy picks the pictures: made a tensor, the whole array would stand in memory three times.
+    The first ``skip`` batches are left out, without a look at their pictures. Without
+    targets the pictures are their own; a tuple's arrays, such as pictures and labels,
+    stay beside each other. NumPy picks the pictures: made a tensor, the whole array
+    would stand in memory three times.
     """
     given = (x,) if targets is None else (x, targets)
     arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
     types, count = [array.dtype for array in arrays], len(arrays[0])
-    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat().batch(batch_size)
+    order = (
+        tf.data.Dataset.range(count)
+        .shuffle(count, seed=seed)
+        .repeat()
+        .batch(batch_size)
+    )
 
     def choose(chosen):
-        batch = tf.numpy_function(lambda rows: [a[rows] for a in arrays], [chosen], types)
+        batch = tf.numpy_function(
+            lambda rows: [a[rows] for a in arrays], [chosen], types
+        )
         for tensor, array in zip(batch, arrays, strict=True):
             tensor.set_shape((None, *array.shape[1:]))
         batch = tf.nest.pack_sequence_as(given, batch)
@@ -74,7 +90,11 @@ class Report(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         figures = [
             f"{name} {logs[name]:.4g}"
-            + (f" (held out {logs['val_' + name]:.4g})" if f"val_{name}" in logs else "")
+            + (
+                f" (held out {logs['val_' + name]:.4g})"
+                if f"val_{name}" in logs
+                else ""
+            )
             for name in ("loss", "rate", "distortion")
             if name in logs
         ]
@@ -88,11 +108,12 @@ class DivergedError(ArithmeticError):
 
 
 class Guard(keras.callbacks.Callback):
-    """Stop at once when the loss makes no sense, with the weights of the last finished round.
+    """Stop at once when the loss makes no sense, with the weights of the last finished
+    round.
 
     Raises:
-        DivergedError: the mean loss of a round is not finite, or more than a thousand times the
-            first one seen.
+        DivergedError: the mean loss of a round is not finite, or more than a thousand
+            times the first one seen.
     """
 
     def on_train_begin(self, logs=None):
@@ -125,17 +146,21 @@ class Guard(keras.callbacks.Callback):
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Keep what a model makes of fixed pictures and codes at chosen steps: the frames of a film.
+    """Keep what a model makes of fixed pictures and codes at chosen steps: the frames
+    of a film.
 
-    Takes no random numbers, so that the training is the same with and without it. A step that
-    ``train`` passes between two calls is kept at the next: see its ``steps_per_execution``.
+    Takes no random numbers, so that the training is the same with and without it. A
+    step that ``train`` passes between two calls is kept at the next: see its
+    ``steps_per_execution``.
 
     Args:
-        steps: the steps to keep, 0 being the untrained model; or how many, which spaces them as
-            squares from first to last: densely at the start, where most happens.
+        steps: the steps to keep, 0 being the untrained model; or how many, which spaces
+            them as squares from first to last: densely at the start, where most
+            happens.
         steps_an_epoch: steps in one pass over the pictures, ``len(x) / batch_size``.
         codes_of: pictures (n, height, width, channels) whose codes to keep.
-        pictures_of: pictures (n, height, width, channels) whose reconstructions to keep.
+        pictures_of: pictures (n, height, width, channels) whose reconstructions to
+            keep.
         samples_at: codes (n, d) whose decoded pictures to keep.
 
     Attributes:
@@ -144,8 +169,8 @@ class Snapshots(keras.callbacks.Callback):
         pictures, samples: (frames, n, height, width, channels).
 
     Raises:
-        ValueError: fewer than two steps, a step below 0, ``steps_an_epoch`` not above 0, or nothing
-            to keep.
+        ValueError: fewer than two steps, a step below 0, ``steps_an_epoch`` not above
+            0, or nothing to keep.
     """
 
     def __init__(
@@ -168,7 +193,9 @@ class Snapshots(keras.callbacks.Callback):
                 f"steps_an_epoch must be len(x) / batch_size, and is {steps_an_epoch!r}"
             )
         if not self.given:
-            raise ValueError("nothing to keep: give codes_of, pictures_of or samples_at")
+            raise ValueError(
+                "nothing to keep: give codes_of, pictures_of or samples_at"
+            )
         self.steps, self.steps_an_epoch = steps, steps_an_epoch
         self.step = self.epoch = self.codes = self.pictures = self.samples = None
 
@@ -225,44 +252,51 @@ def train(
     jit_compile: bool | str = "auto",
     backup: Path | None = None,
 ) -> dict[str, np.ndarray]:
-    """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and ``fit``.
+    """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and
+    ``fit``.
 
     Args:
-        model: a ``VAE``, which brings its own loss, or any other model from pictures to pictures,
-            which is trained on the mean squared error.
+        model: a ``VAE``, which brings its own loss, or any other model from pictures to
+            pictures, which is trained on the mean squared error.
         x: pictures to train on, float32 in [0, 1], (n, height, width, channels); for a
             ``ConditionalVAE`` the tuple (pictures, labels), and so ``held_out``.
         steps: optimiser steps in all, rounded up to a multiple of ``rounds``.
         targets: what to compare the outputs with, where that is not ``x``.
         held_out: pictures to evaluate on after every round, against themselves.
         learning_rate: the peak.
-        weight_decay: the share of itself that every weight loses a step, times the learning rate;
-            0.1 narrows the gap between training and held-out digits in long trainings.
-            Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization".
+        weight_decay: the share of itself that every weight loses a step, times the
+            learning rate; 0.1 narrows the gap between training and held-out digits in
+            long trainings. Source: Loshchilov and Hutter (2019), "Decoupled weight
+            decay regularization".
         rounds: how many reports ``steps`` is cut into.
-        seed: orders the pictures; the weights and the noise come from Keras's global seed.
+        seed: orders the pictures; the weights and the noise come from Keras's global
+            seed.
         verbose: print a line a round.
         callbacks: Keras callbacks; an "epoch" is a round to them.
-        steps_per_execution: how many steps run between two calls of ``on_train_batch_end``, at
-            most (they must divide a round); the results are the same up to rounding.
-        jit_compile: True has XLA compile the whole step, which takes about 2 s, draws other noise,
-            and on a processor makes a step of dense layers faster, one of convolutions slower;
-            "auto": Keras's choice, which is to do so on a GPU alone.
-        backup: a folder in which every finished round is kept until the end, so that the same call
-            goes on after an interruption, to the same weights bit for bit (on the same CPU);
-            ``callbacks`` begin anew.
+        steps_per_execution: how many steps run between two calls of
+            ``on_train_batch_end``, at most (they must divide a round); the results are
+            the same up to rounding.
+        jit_compile: True has XLA compile the whole step, which takes about 2 s, draws
+            other noise, and on a processor makes a step of dense layers faster, one of
+            convolutions slower; "auto": Keras's choice, which is to do so on a GPU
+            alone.
+        backup: a folder in which every finished round is kept until the end, so that
+            the same call goes on after an interruption, to the same weights bit for bit
+            (on the same CPU); ``callbacks`` begin anew.
 
     Returns:
-        The history: ``step`` and, for each figure, one value a round, those before an interruption
-        included; ``val_`` marks held-out ones; ``seconds`` holds the time that the rounds took.
+        The history: ``step`` and, for each figure, one value a round, those before an
+            interruption
+        included; ``val_`` marks held-out ones; ``seconds`` holds the time that the
+        rounds took.
 
     Raises:
-        DivergedError: the loss became nan or exploded; the model has the weights of the last
-            finished round.
+        DivergedError: the loss became nan or exploded; the model has the weights of the
+            last finished round.
         RuntimeError: another training uses the folder ``backup``.
-        ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1]; ``steps``,
-            ``rounds`` or ``steps_per_execution`` is below 1; ``backup`` holds that of another
-            training.
+        ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1];
+            ``steps``, ``rounds`` or ``steps_per_execution`` is below 1; ``backup``
+            holds that of another training.
     """
     if min(steps, rounds, steps_per_execution) < 1:
         raise ValueError(
@@ -275,15 +309,22 @@ def train(
     extra = [Report(steps_a_round)] if verbose else []
     schedule = one_cycle(rounds * steps_a_round, learning_rate)
     loss = None if isinstance(model, VAE) else "mse"
-    together = max(n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0)
+    together = max(
+        n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0
+    )
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
     if jit_compile is True:
-        runtime.start_xla()
+        start_xla()
     model.compile(
-        optimizer=optimizer, loss=loss, steps_per_execution=together, jit_compile=jit_compile
+        optimizer=optimizer,
+        loss=loss,
+        steps_per_execution=together,
+        jit_compile=jit_compile,
     )
     if model.built:
-        optimizer.build(model.trainable_variables)  # else the whole step would be traced twice
+        optimizer.build(
+            model.trainable_variables
+        )  # else the whole step would be traced twice
     about = {
         "x": described(x),
         "targets": described(targets),
@@ -297,14 +338,21 @@ def train(
     }
     with Backup(backup, about) as kept:
         model.fit(
-            endless_batches(x, targets, batch_size, seed, skip=kept.rounds * steps_a_round),
+            endless_batches(
+                x, targets, batch_size, seed, skip=kept.rounds * steps_a_round
+            ),
             epochs=rounds,
             initial_epoch=kept.rounds,
             steps_per_epoch=steps_a_round,
             validation_data=None if held_out is None else (held_out, held_out),
             validation_batch_size=1000,
             shuffle=False,  # endless_batches has shuffled them
-            callbacks=[*callbacks, *extra, kept, Guard()],  # which keeps the weights that kept read
+            callbacks=[
+                *callbacks,
+                *extra,
+                kept,
+                Guard(),
+            ],  # which keeps the weights that kept read
             verbose=0,
         )
     return {
@@ -336,4 +384,6 @@ def check_pictures(x: np.ndarray, batch_size: int) -> None:
         raise ValueError(f"pixels must be real numbers, and are {x.dtype}: use float32")
     low, high = float(x.min()), float(x.max())
     if not (low >= 0 and high <= 1):
-        raise ValueError(f"pixels must lie in [0, 1], and span [{low:g}, {high:g}]: divide by 255?")
+        raise ValueError(
+            f"pixels must lie in [0, 1], and span [{low:g}, {high:g}]: divide by 255?"
+        )

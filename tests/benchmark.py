@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from helpers import runtime  # first: it imports TensorFlow without the log lines
+from helpers.engine import budgets  # first: it imports TensorFlow without the log lines
 
 # isort: split
 import keras
@@ -24,7 +24,8 @@ import tensorflow as tf
 from matplotlib.animation import FuncAnimation, PillowWriter
 from sklearn.manifold import TSNE
 
-from helpers import animations, datasets, metrics, models, plots, training
+from helpers import datasets, metrics, models, plots, training
+from helpers.plots import films
 
 REPEATS = 3
 
@@ -46,7 +47,13 @@ def trained(x, latents: int, steps: int, seed: int = 0, **options):
     """Return a VAE of the default size and the seconds of its training, compilation included."""
     keras.utils.set_random_seed(seed)
     vae = models.build_vae(x.shape[1:], latents)
-    options |= {"steps": steps, "rounds": 1, "seed": seed, "jit_compile": True, "verbose": False}
+    options |= {
+        "steps": steps,
+        "rounds": 1,
+        "seed": seed,
+        "jit_compile": True,
+        "verbose": False,
+    }
     history = training.train(vae, x, **options)
     return vae, history["seconds"]
 
@@ -56,11 +63,24 @@ def digits() -> None:
     data = datasets.load_mnist()
     for latents, options in (
         (32, {"steps": 720, "batch_size": 96, "learning_rate": 6e-3}),
-        (32, {"steps": 2800, "batch_size": 256, "learning_rate": 7e-3, "weight_decay": 0.1}),
+        (
+            32,
+            {
+                "steps": 2800,
+                "batch_size": 256,
+                "learning_rate": 7e-3,
+                "weight_decay": 0.1,
+            },
+        ),
         (2, {"steps": 700, "batch_size": 256, "learning_rate": 7e-3}),
     ):
-        runs = [trained(data.x_train, latents, seed=seed, **options) for seed in range(REPEATS)]
-        name = f"{latents} latents, {options['steps']:,} steps of {options['batch_size']}"
+        runs = [
+            trained(data.x_train, latents, seed=seed, **options)
+            for seed in range(REPEATS)
+        ]
+        name = (
+            f"{latents} latents, {options['steps']:,} steps of {options['batch_size']}"
+        )
         row(f"{name}: training", [time_taken for _, time_taken in runs], "s")
         bounds = [-metrics.elbo(vae, data.x_test).elbo for vae, _ in runs]
         row(f"{name}: -ELBO", bounds, "nats")
@@ -98,10 +118,16 @@ def step() -> None:
         whole.append((many - few) / 0.6)
         batches = iter(training.endless_batches(x, None, 128, 0))
         next(batches)
-        feeding.append(1000 * seconds(lambda it=batches: [next(it) for _ in range(500)]) / 500)
+        feeding.append(
+            1000 * seconds(lambda it=batches: [next(it) for _ in range(500)]) / 500
+        )
     row("one training step of 128 digits", whole, "ms")
     row("its matrix products alone", floor, "ms")
-    row("share of the step", [100 * a / b for a, b in zip(floor, whole, strict=True)], "%")
+    row(
+        "share of the step",
+        [100 * a / b for a, b in zip(floor, whole, strict=True)],
+        "%",
+    )
     row("one batch from the feeding pipeline, alone", feeding, "ms")
 
 
@@ -110,14 +136,16 @@ def evaluation() -> None:
     data = datasets.load_mnist()
     vae, plane = trained(data.x_train, 32, 100)[0], trained(data.x_train, 2, 100)[0]
     binary = metrics.binarised(data.x_test[:1000])
-    codes = plots.manifold_codes(plane.prior.prior_quantile, 30)
+    codes = plots.manifold_codes(plane.family.prior_quantile, 30)
 
     def manifold():
         plots.image_grid(plane.decode(codes), 30, "manifold").canvas.draw()
 
     for name, function in {
         "ELBO of 10,000 digits": lambda: metrics.elbo(vae, data.x_test),
-        "IWAE bound of 1,000 digits, K = 100": lambda: metrics.iwae_bound(vae, binary, 100),
+        "IWAE bound of 1,000 digits, K = 100": lambda: metrics.iwae_bound(
+            vae, binary, 100
+        ),
         "manifold of 30 x 30, decoded and drawn": manifold,
     }.items():
         row(name, [seconds(function) for _ in range(REPEATS)], "s")
@@ -126,7 +154,7 @@ def evaluation() -> None:
 GROWTH = """
 import resource, sys
 sys.path.insert(0, {root!r})
-from helpers import runtime
+from helpers.engine import budgets
 import numpy as np
 from helpers import models, training
 x = np.random.default_rng(0).random(({count}, {side}, {side}, {channels}), np.float32)
@@ -151,9 +179,13 @@ def straightforward_cats() -> models.VAE:
     heads = [layers.Dense(latents)(features) for _ in range(2)]
     features = layers.Reshape((8, 8, 128))(layers.Dense(8 * 8 * 128, "silu")(code))
     for filters in (128, 64, 32):
-        features = layers.Conv2DTranspose(filters, 3, 2, "same", activation="silu")(features)
+        features = layers.Conv2DTranspose(filters, 3, 2, "same", activation="silu")(
+            features
+        )
     pixels = layers.Conv2DTranspose(3, 3, padding="same")(features)
-    return models.VAE(keras.Model(picture, heads), keras.Model(code, pixels), likelihood="gaussian")
+    return models.VAE(
+        keras.Model(picture, heads), keras.Model(code, pixels), likelihood="gaussian"
+    )
 
 
 def cats() -> None:
@@ -189,10 +221,12 @@ def growth() -> None:
     for count, side, channels, architecture in cases:
         batch = 128 if architecture == "dense" else 32
         jit = True if architecture == "dense" else "auto"
-        code = GROWTH.format(root=str(runtime.ROOT), count=count, side=side, channels=channels,
+        code = GROWTH.format(root=str(budgets.ROOT), count=count, side=side, channels=channels,
                              architecture=architecture, batch=batch, jit=repr(jit))  # fmt: skip
         runs = [
-            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            )
             for _ in range(REPEATS)
         ]
         found = np.array([run.stdout.split() for run in runs], float)
@@ -209,10 +243,10 @@ def films() -> None:
     end = centres[labels] + 0.3 * rng.normal(size=(1000, 16))
     frames = np.linspace(0.1, 1, 30)[:, np.newaxis, np.newaxis] * end
     captions = [f"epoch {index}" for index in range(len(frames))]
-    panel = animations.Points(frames[..., :2], labels)
+    panel = films.Points(frames[..., :2], labels)
 
     def by_matplotlib(path):
-        figure, heading, (show,) = animations.drawn({"codes": panel}, width=7.6)
+        figure, heading, (show,) = films.drawn({"codes": panel}, width=7.6)
 
         def update(index):
             heading.set_text(captions[index])
@@ -224,12 +258,16 @@ def films() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.gif"
         for name, make in {
-            "film of 30 frames: helpers": lambda: animations.film(path, {"codes": panel}, captions),
+            "film of 30 frames: helpers": lambda: films.film(
+                path, {"codes": panel}, captions
+            ),
             "film of 30 frames: Matplotlib's PillowWriter": lambda: by_matplotlib(path),
         }.items():
             row(name, [seconds(make) for _ in range(REPEATS)], "s")
     for name, make in {
-        "t-SNE of 1,000 codes, a frame: helpers": lambda: animations.tsne_frames(frames[-6:]),
+        "t-SNE of 1,000 codes, a frame: helpers": lambda: films.tsne_frames(
+            frames[-6:]
+        ),
         "t-SNE of 1,000 codes, a frame: scikit-learn": lambda: [
             TSNE(2, random_state=0).fit_transform(codes) for codes in frames[-6:]
         ],
@@ -245,10 +283,14 @@ def imports() -> None:
             "import tensorflow, and a first constant": "import tensorflow as tf; tf.constant(0)",
             "import of the helpers, TensorFlow included": f"from helpers import runtime, {names}",
         }.items():
-            code = f"import sys; sys.path.insert(0, {str(runtime.ROOT)!r}); {code}"
+            code = f"import sys; sys.path.insert(0, {str(budgets.ROOT)!r}); {code}"
             command = [sys.executable, "-c", code]
             options = {"cwd": folder, "capture_output": True, "check": True}
-            row(name, [seconds(subprocess.run, command, **options) for _ in range(REPEATS)], "s")
+            row(
+                name,
+                [seconds(subprocess.run, command, **options) for _ in range(REPEATS)],
+                "s",
+            )
 
 
 PARTS = (digits, step, evaluation, cats, growth, films, imports)
@@ -258,7 +300,9 @@ def main(names: list[str]) -> int:
     """Run the parts that are named, or all of them; return the exit status."""
     known = {part.__name__: part for part in PARTS}
     if not set(names) <= set(known):
-        print(f"parts are {', '.join(known)}, and not {', '.join(names)}", file=sys.stderr)
+        print(
+            f"parts are {', '.join(known)}, and not {', '.join(names)}", file=sys.stderr
+        )
         return 1
     for name in names or known:
         known[name]()

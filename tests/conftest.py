@@ -9,14 +9,14 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from helpers import runtime  # isort: skip  # first: it imports TensorFlow without the log lines
+from helpers.engine import budgets  # isort: skip  # before Keras
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import distributions, models
+from helpers import families, models
 
 SHAPE = (8, 8, 1)
 
@@ -35,12 +35,12 @@ def pictures():
 def make_vae():
     """A function that builds a small VAE with seeded weights; arguments as for ``VAE``."""
 
-    def make(image_shape=SHAPE, latent_size=2, prior="normal", seed=0, **arguments):
+    def make(image_shape=SHAPE, latent_size=2, family="normal", seed=0, **arguments):
         keras.utils.set_random_seed(seed)
-        names = distributions.get_family(prior).parameter_names
+        names = families.get_family(family).parameter_names
         encoder = models.dense_encoder(image_shape, latent_size, names, hidden=(16,))
         decoder = models.dense_decoder(image_shape, latent_size, hidden=(16,))
-        return models.VAE(encoder, decoder, prior, **arguments)
+        return models.VAE(encoder, decoder, family, **arguments)
 
     return make
 
@@ -68,4 +68,4 @@ def close_figures():
 @pytest.fixture
 def root():
     """The repository's folder."""
-    return runtime.ROOT
+    return budgets.ROOT

@@ -38,7 +38,7 @@ def die(moment, count, part):
         count: which file, or which evaluation.
         part: how much of the file (of as much as was there before), or seconds.
     """
-    from helpers import files
+    from helpers.engine import files
 
     whole, replace, calls = files.whole, os.replace, itertools.count(1)
 
@@ -65,7 +65,9 @@ def die(moment, count, part):
         threading.Timer(part, kill).start()
     evaluations = itertools.count(1)
     return keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: moment == "late" and threading.Timer(part, kill).start(),
+        on_epoch_end=lambda epoch, logs: (
+            moment == "late" and threading.Timer(part, kill).start()
+        ),
         on_test_batch_end=lambda batch, logs: (
             moment == "evaluating" and next(evaluations) == count and kill()
         ),
@@ -83,7 +85,11 @@ def tiny_vae():
     encoder = keras.Model(pictures, models.heads(features, 2, ("z_mean", "z_log_var")))
     decoder = models.dense_decoder((8, 8, 1), 2, hidden=(8,))
     return models.VAE(
-        encoder, decoder, "normal", likelihoods.Gaussian("optimal"), training.warm_up(STEPS)
+        encoder,
+        decoder,
+        "normal",
+        likelihoods.Gaussian("optimal"),
+        training.warm_up(STEPS),
     )
 
 
@@ -114,7 +120,7 @@ def train(backup, out, seed=0, callback=None):
 
 def write_weights(path, number, **_):
     """Save weights that are all ``number``."""
-    from helpers import weights
+    from helpers.engine import weights
 
     model = SimpleNamespace(weights=[np.full((40, 50), number, "float32"), np.eye(300)])
     weights.save_weights(model, Path(path))
@@ -132,7 +138,7 @@ def write_notebook(path, number, **_):
     import nbformat
     from PIL import Image
 
-    from helpers import notebooks
+    from helpers.engine import notebooks
 
     file = io.BytesIO()
     Image.fromarray(np.full((64, 64), number, np.uint8)).save(file, "PNG")
@@ -141,7 +147,9 @@ def write_notebook(path, number, **_):
         nbformat.v4.new_output("stream", text=f"{number}\n" * 1000),
         nbformat.v4.new_output("display_data", figure),
     ]
-    cell = nbformat.v4.new_code_cell("...", outputs=outputs, metadata={"tags": ["image:number"]})
+    cell = nbformat.v4.new_code_cell(
+        "...", outputs=outputs, metadata={"tags": ["image:number"]}
+    )
     notebooks.ROOT = Path(path).parent.parent
     notebooks.execute = lambda _: nbformat.v4.new_notebook(cells=[cell])
     notebooks.save([])
@@ -179,6 +187,6 @@ def main():
 
 if __name__ == "__main__":
     os.environ["KERAS_BACKEND"] = "imported"
-    from helpers import datasets, notebooks, training, weights  # noqa: F401
+    from helpers.engine import notebooks, weights  # noqa: F401
 
     main()

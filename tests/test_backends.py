@@ -19,7 +19,7 @@ def every_family(folder):
     import keras
     import numpy as np
 
-    from helpers import conditional, distributions, likelihoods, models
+    from helpers import families, likelihoods, models
 
     assert "tensorflow" not in sys.modules
     x = np.zeros((64, 8, 8, 1), "float32")
@@ -29,12 +29,17 @@ def every_family(folder):
         """Compile, fit, encode, decode, generate, save and load."""
         vae.compile(keras.optimizers.Adam(0.01))
         before = vae.evaluate(x, verbose=0, return_dict=True)
-        history = vae.fit(x, validation_data=(x,), epochs=6, batch_size=16, verbose=0).history
+        history = vae.fit(
+            x, validation_data=(x,), epochs=6, batch_size=16, verbose=0
+        ).history
         after = vae.evaluate(x, verbose=0, return_dict=True)
-        assert after["rate"] + after["distortion"] < before["rate"] + before["distortion"]
+        assert (
+            after["rate"] + after["distortion"] < before["rate"] + before["distortion"]
+        )
         for prefix in ("", "val_"):
             loss, rate, distortion = (
-                np.array(history[prefix + name]) for name in ("loss", "rate", "distortion")
+                np.array(history[prefix + name])
+                for name in ("loss", "rate", "distortion")
             )
             assert (rate > 0).all()
             np.testing.assert_allclose(loss, rate + distortion, rtol=1e-4)
@@ -44,35 +49,45 @@ def every_family(folder):
         vae.save(folder / "vae.keras")
         loaded = keras.saving.load_model(folder / "vae.keras")
         np.testing.assert_allclose(loaded.encode(x), codes, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(loaded.reconstruct(x), pictures, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            loaded.reconstruct(x), pictures, rtol=1e-4, atol=1e-5
+        )
 
     keras.utils.set_random_seed(0)
-    for index, name in enumerate(distributions.families()):
+    for index, name in enumerate(families.registry()):
         vae = models.build_vae((8, 8, 1), 3, name, hidden=(16, 16))
         if index % 2:
-            vae = models.VAE(vae.encoder, vae.decoder, name, likelihoods.Gaussian("learned"))
+            vae = models.VAE(
+                vae.encoder, vae.decoder, name, likelihoods.Gaussian("learned")
+            )
         live(vae, x)
-        assert vae.decode(np.zeros((2, 3))).shape == vae.generate(2).shape == (2, 8, 8, 1)
+        assert (
+            vae.decode(np.zeros((2, 3))).shape == vae.generate(2).shape == (2, 8, 8, 1)
+        )
     live(models.build_vae((8, 8, 1), 3, likelihood="gaussian", architecture="conv"), x)
     labels = np.arange(64) % 3
-    vae = conditional.build_conditional_vae((8, 8, 1), 3, 3, hidden=(16, 16))
+    vae = models.build_conditional_vae((8, 8, 1), 3, 3, hidden=(16, 16))
     live(vae, (x, labels))
     assert vae.generate(labels[:5]).shape == (5, 8, 8, 1)
     autoencoder = models.build_autoencoder((8, 8, 1), 3, hidden=(16, 16))
     autoencoder.compile("adam", "mse")
     autoencoder.fit(x, x, epochs=1, verbose=0)
     assert autoencoder.reconstruct(x).shape == x.shape
-    return len(distributions.families())
+    return len(families.registry())
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{os.environ['KERAS_BACKEND']}: {every_family(Path(folder))} families live")
+        print(
+            f"{os.environ['KERAS_BACKEND']}: {every_family(Path(folder))} families live"
+        )
 else:
     import pytest
 
-    @pytest.mark.parametrize(("backend", "package"), [("jax", "jax"), ("torch", "torch")])
+    @pytest.mark.parametrize(
+        ("backend", "package"), [("jax", "jax"), ("torch", "torch")]
+    )
     def test_the_model_code_runs_on_another_backend(backend, package):
         if not importlib.util.find_spec(package):
             pytest.skip(f"{package} is not installed here")

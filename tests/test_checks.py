@@ -74,7 +74,9 @@ def gaussian_terms(x, mean, log_var, variance):
 
 
 def psnr_by_loop(x, y):
-    return np.array([10 * np.log10(1 / np.mean((a - b) ** 2)) for a, b in zip(x, y, strict=True)])
+    return np.array(
+        [10 * np.log10(1 / np.mean((a - b) ** 2)) for a, b in zip(x, y, strict=True)]
+    )
 
 
 def parameters_by_loop(sizes):
@@ -137,14 +139,17 @@ def log_normals(z, means):
 
 
 def bernoulli_entropy(p):
-    return scipy.special.entr(p).sum(axis=(1, 2, 3)) + scipy.special.entr(1 - p).sum(axis=(1, 2, 3))
+    return scipy.special.entr(p).sum(axis=(1, 2, 3)) + scipy.special.entr(1 - p).sum(
+        axis=(1, 2, 3)
+    )
 
 
 def slerp_by_loop(first, last, weights):
     lengths = np.linalg.norm(first), np.linalg.norm(last)
     theta = np.arccos(np.dot(first, last) / (lengths[0] * lengths[1]))
     parts = [
-        np.sin(theta * (1 - w)) / np.sin(theta) * first + np.sin(theta * w) / np.sin(theta) * last
+        np.sin(theta * (1 - w)) / np.sin(theta) * first
+        + np.sin(theta * w) / np.sin(theta) * last
         for w in weights
     ]
     return np.array(parts)
@@ -164,11 +169,16 @@ def angle(first, last):
 
 
 def traverse_by_loop(code, latent, values):
-    return np.array([[v if j == latent else c for j, c in enumerate(code)] for v in values])
+    return np.array(
+        [[v if j == latent else c for j, c in enumerate(code)] for v in values]
+    )
 
 
 def density_by_loop(z, mean, log_var):
-    bells = [scipy.stats.norm(m, np.exp(v / 2)).pdf(z) for m, v in zip(mean, log_var, strict=True)]
+    bells = [
+        scipy.stats.norm(m, np.exp(v / 2)).pdf(z)
+        for m, v in zip(mean, log_var, strict=True)
+    ]
     return np.mean(bells, axis=0)
 
 
@@ -223,7 +233,9 @@ def slopes_by_sklearn(codes, attributes, **arguments):
 
 
 def slopes_one_by_one(codes, attributes):
-    return np.stack([slopes_by_sklearn(codes, a[:, np.newaxis])[0] for a in attributes.T])
+    return np.stack(
+        [slopes_by_sklearn(codes, a[:, np.newaxis])[0] for a in attributes.T]
+    )
 
 
 CORRECT = {
@@ -238,7 +250,9 @@ CORRECT = {
     "psnr": psnr_by_loop,
     "count_parameters": parameters_by_loop,
     "interpolate": path,
-    "add_noise": lambda x, sigma, noise: np.minimum(1, np.maximum(0, x + noise * sigma)),
+    "add_noise": lambda x, sigma, noise: np.minimum(
+        1, np.maximum(0, x + noise * sigma)
+    ),
     "sample": lambda m, v, e: m + e * np.sqrt(np.exp(v)),
     "kl_normal": kl,
     "bernoulli": nll_by_maximum,
@@ -285,21 +299,37 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "kl_normals",
-        lambda a, u, b, v: (np.log(v / u) / 2 + (u + (a - b) ** 2) / v / 2 - 0.5).sum(axis=1),
+        lambda a, u, b, v: (np.log(v / u) / 2 + (u + (a - b) ** 2) / v / 2 - 0.5).sum(
+            axis=1
+        ),
         "exponentiate them",
     ),
-    ("kl_normals", lambda *args: kl_of_normals(*args) + args[0].shape[1] / 2, "-1 is missing"),
-    ("kl_normals", lambda *args: kl_of_normals(*args) / args[0].shape[1], "hidden beta"),
+    (
+        "kl_normals",
+        lambda *args: kl_of_normals(*args) + args[0].shape[1] / 2,
+        "-1 is missing",
+    ),
+    (
+        "kl_normals",
+        lambda *args: kl_of_normals(*args) / args[0].shape[1],
+        "hidden beta",
+    ),
     ("kl_normals", lambda *args: kl_of_normals(*args).sum(), "last axis only"),
     (
         "kl_normals",
-        lambda a, u, b, v: 0.5 * (np.exp(u - v) + (a - b) ** 2 * np.exp(-v) - 1 + v - u),
+        lambda a, u, b, v: (
+            0.5 * (np.exp(u - v) + (a - b) ** 2 * np.exp(-v) - 1 + v - u)
+        ),
         "sum over the latents, the last axis",
     ),
     ("kl_exponential", lambda s, t: np.log(s / t) + t / s - 1, "wrong direction"),
     ("kl_exponential", lambda s, t: 1 - s / t - np.log(t / s), "never negative"),
     ("kl_exponential", lambda s, t: np.log(t / s) + s / t, "-1 is missing"),
-    ("kl_exponential", lambda s, t: np.log(s) - np.log(t) + s / t - 1, "sign of the logarithm"),
+    (
+        "kl_exponential",
+        lambda s, t: np.log(s) - np.log(t) + s / t - 1,
+        "sign of the logarithm",
+    ),
     ("kl_exponential", lambda s, t: s - 1 - np.log(s), "prior's mean is t"),
     ("kl_exponential", lambda s, t: (np.log(t / s) + s / t - 1) / 2, "1/2"),
     ("kl_exponential", lambda s, t: kl_of_exponentials(s, t).sum(), "no sum"),
@@ -367,15 +397,33 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "gaussian_nll",
-        lambda x, m, v: 0.5 * (np.log(2 * np.pi) + v) + ((x - m) ** 2).sum(axis=1) / np.exp(v) / 2,
+        lambda x, m, v: (
+            0.5 * (np.log(2 * np.pi) + v) + ((x - m) ** 2).sum(axis=1) / np.exp(v) / 2
+        ),
         "D times",
     ),
     ("gaussian_nll", lambda x, m, v: gaussian_nll(x, m, v).sum(), "last axis only"),
     ("psnr", lambda x, y: 10 * np.log10(np.mean((x - y) ** 2, axis=(1, 2, 3))), "sign"),
-    ("psnr", lambda x, y: -10 * np.log(np.mean((x - y) ** 2, axis=(1, 2, 3))), "base 10"),
-    ("psnr", lambda x, y: -20 * np.log10(np.mean((x - y) ** 2, axis=(1, 2, 3))), "root"),
-    ("psnr", lambda x, y: -10 * np.log10(np.sum((x - y) ** 2, axis=(1, 2, 3))), "not the sum"),
-    ("psnr", lambda x, y: -10 * np.log10(np.square(x - y).mean()), "one value a picture"),
+    (
+        "psnr",
+        lambda x, y: -10 * np.log(np.mean((x - y) ** 2, axis=(1, 2, 3))),
+        "base 10",
+    ),
+    (
+        "psnr",
+        lambda x, y: -20 * np.log10(np.mean((x - y) ** 2, axis=(1, 2, 3))),
+        "root",
+    ),
+    (
+        "psnr",
+        lambda x, y: -10 * np.log10(np.sum((x - y) ** 2, axis=(1, 2, 3))),
+        "not the sum",
+    ),
+    (
+        "psnr",
+        lambda x, y: -10 * np.log10(np.square(x - y).mean()),
+        "one value a picture",
+    ),
     ("psnr", lambda x, y: -10 * np.log10(abs(x - y).mean(axis=(1, 2, 3))), "square"),
     (
         "count_parameters",
@@ -411,16 +459,32 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ("sample", lambda m, v, e: m * np.exp(v / 2) * e, "not multiplied"),
     ("kl_normal", lambda m, v: 0.5 * np.sum(1 + v - m**2 - np.exp(v), axis=1), "sign"),
     ("kl_normal", lambda m, v: np.sum(m**2 + np.exp(v) - 1 - v, axis=1), "1/2"),
-    ("kl_normal", lambda m, v: 0.5 * np.mean(m**2 + np.exp(v) - 1 - v, axis=1), "hidden beta"),
+    (
+        "kl_normal",
+        lambda m, v: 0.5 * np.mean(m**2 + np.exp(v) - 1 - v, axis=1),
+        "hidden beta",
+    ),
     (
         "kl_normal",
         lambda m, v: 0.5 * np.sum(m**2 + np.exp(v) ** 2 - 1 - 2 * v, axis=1),
         "not ln sigma",
     ),
-    ("kl_normal", lambda m, v: 0.5 * np.sum(m**2 + np.exp(v) - 1 - v), "last axis only"),
+    (
+        "kl_normal",
+        lambda m, v: 0.5 * np.sum(m**2 + np.exp(v) - 1 - v),
+        "last axis only",
+    ),
     ("kl_normal", lambda m, v: kl(m, v).mean(), "mean over the batch"),
-    ("kl_normal", lambda m, v: 0.5 * np.sum(m + np.exp(v) - 1 - v, axis=1), "square the mean"),
-    ("kl_normal", lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v), "sum over the latents"),
+    (
+        "kl_normal",
+        lambda m, v: 0.5 * np.sum(m + np.exp(v) - 1 - v, axis=1),
+        "square the mean",
+    ),
+    (
+        "kl_normal",
+        lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v),
+        "sum over the latents",
+    ),
     ("bernoulli", lambda x, o: nll_of_probabilities(x, sigmoid(o)), "saturated"),
     ("bernoulli", lambda x, o: nll_by_maximum(x, o) / x[0].size, "784 times"),
     ("bernoulli", lambda x, o: -nll_by_maximum(x, o), "sign"),
@@ -432,7 +496,11 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ("iwae", lambda w: np.log(np.exp(w).mean(axis=1)), "log-sum-exp"),
     ("iwae", lambda w: np.logaddexp.reduce(w, axis=0) - np.log(len(w)), "axis 1"),
     ("active_units", lambda z, t: int((z.std(axis=0) > t).sum()), "standard deviation"),
-    ("active_units", lambda z, t: int(((z**2).mean(axis=0) > t).sum()), "constant code"),
+    (
+        "active_units",
+        lambda z, t: int(((z**2).mean(axis=0) > t).sum()),
+        "constant code",
+    ),
     ("active_units", lambda z, t: int((z.var(axis=1) > t).sum()), "over the pictures"),
     ("active_units", lambda z, t: int((z.var(axis=0) < t).sum()), "not below"),
     (
@@ -441,14 +509,26 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
         "1 - u is as uniform",
     ),
     ("sample_laplace", lambda m, s, u: 2 * m - laplace_by_quantile(m, s, u), "sign"),
-    ("sample_laplace", lambda m, s, u: m + s * np.log((1 - u[1]) / (1 - u[0])), "exponentiate"),
+    (
+        "sample_laplace",
+        lambda m, s, u: m + s * np.log((1 - u[1]) / (1 - u[0])),
+        "exponentiate",
+    ),
     (
         "sample_laplace",
         lambda m, s, u: m + np.exp(s / 2) * np.log((1 - u[1]) / (1 - u[0])),
         "no factor 1/2",
     ),
-    ("sample_laplace", lambda m, s, u: m - np.exp(s) * np.log1p(-u).sum(axis=0), "not their sum"),
-    ("sample_laplace", lambda m, s, u: m - np.exp(s) * np.log1p(-u[0]), "subtract the second"),
+    (
+        "sample_laplace",
+        lambda m, s, u: m - np.exp(s) * np.log1p(-u).sum(axis=0),
+        "not their sum",
+    ),
+    (
+        "sample_laplace",
+        lambda m, s, u: m - np.exp(s) * np.log1p(-u[0]),
+        "subtract the second",
+    ),
     (
         "sample_laplace",
         lambda m, s, u: m + np.exp(s) * np.log((1 - u[1, 0, 0]) / (1 - u[0, 0, 0])),
@@ -461,11 +541,21 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "kl_laplace",
-        lambda m, s: (abs(m) + s * np.exp(-abs(m) / s) - 1 - np.log(abs(s))).sum(axis=1),
+        lambda m, s: (abs(m) + s * np.exp(-abs(m) / s) - 1 - np.log(abs(s))).sum(
+            axis=1
+        ),
         "exponential of the logarithm",
     ),
-    ("kl_laplace", lambda m, s: kl_laplace_by_parts(m, s) + m.shape[1], "-1 is missing"),
-    ("kl_laplace", lambda m, s: kl_laplace_by_parts(m, s) + 2 * s.sum(axis=1), "sharp posterior"),
+    (
+        "kl_laplace",
+        lambda m, s: kl_laplace_by_parts(m, s) + m.shape[1],
+        "-1 is missing",
+    ),
+    (
+        "kl_laplace",
+        lambda m, s: kl_laplace_by_parts(m, s) + 2 * s.sum(axis=1),
+        "sharp posterior",
+    ),
     (
         "kl_laplace",
         lambda m, s: (abs(m) + np.exp(-abs(m) * np.exp(-s)) - 1 - s).sum(axis=1),
@@ -491,7 +581,9 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "gumbel",
-        lambda u, m, s: np.stack([m + np.exp(s) * np.log(-np.log(u)), gumbel_by_scipy(u, m, s)[1]]),
+        lambda u, m, s: np.stack(
+            [m + np.exp(s) * np.log(-np.log(u)), gumbel_by_scipy(u, m, s)[1]]
+        ),
         "two minus signs",
     ),
     (
@@ -513,7 +605,9 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "gumbel",
-        lambda u, m, s: np.stack([m - s * np.log(-np.log(u)), gumbel_by_scipy(u, m, s)[1]]),
+        lambda u, m, s: np.stack(
+            [m - s * np.log(-np.log(u)), gumbel_by_scipy(u, m, s)[1]]
+        ),
         "exponential of the logarithm",
     ),
     ("gumbel", lambda u, m, s: gumbel_by_scipy(u, m, s)[[1, 0]], "z first"),
@@ -526,7 +620,9 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "log_mixture",
-        lambda z, m, w: np.logaddexp.reduce(log_normals(z, m) + w[:, np.newaxis], axis=1).sum(1),
+        lambda z, m, w: np.logaddexp.reduce(
+            log_normals(z, m) + w[:, np.newaxis], axis=1
+        ).sum(1),
         "whole vector",
     ),
     (
@@ -541,7 +637,9 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "log_mixture",
-        lambda z, m, w: np.logaddexp.reduce(log_normals(z, m).sum(2) + np.exp(w), axis=1),
+        lambda z, m, w: np.logaddexp.reduce(
+            log_normals(z, m).sum(2) + np.exp(w), axis=1
+        ),
         "come as logarithms",
     ),
     (
@@ -551,17 +649,35 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "log_mixture",
-        lambda z, m, w: log_mixture_by_loop(z, m, w) + z.shape[1] * np.log(2 * np.pi) / 2,
+        lambda z, m, w: (
+            log_mixture_by_loop(z, m, w) + z.shape[1] * np.log(2 * np.pi) / 2
+        ),
         "constant",
     ),
-    ("log_mixture", lambda z, m, w: (log_normals(z, m).sum(2) + w).max(1), "best component"),
-    ("bits", lambda nats, values: nats / values / np.log(2), "ln 256 a value is missing"),
+    (
+        "log_mixture",
+        lambda z, m, w: (log_normals(z, m).sum(2) + w).max(1),
+        "best component",
+    ),
+    (
+        "bits",
+        lambda nats, values: nats / values / np.log(2),
+        "ln 256 a value is missing",
+    ),
     ("bits", lambda nats, values: nats / values / np.log(2) - 8, "sign of ln 256"),
     ("bits", lambda nats, values: nats / values + np.log(256), "divide by ln 2"),
-    ("bits", lambda nats, values: -nats / values / np.log(2) + 8, "negative log-likelihood"),
+    (
+        "bits",
+        lambda nats, values: -nats / values / np.log(2) + 8,
+        "negative log-likelihood",
+    ),
     ("bits", lambda nats, values: nats / np.log(2) + 8, "number of values"),
     ("bits", lambda nats, values: nats / values / np.log(2) + np.log2(255), "not 255"),
-    ("bits", lambda nats, values: (nats / np.log(2) + 8) / values, "divided among them"),
+    (
+        "bits",
+        lambda nats, values: (nats / np.log(2) + 8) / values,
+        "divided among them",
+    ),
     ("overlap", lambda p, q, dz: (p * q).sum() * dz, "not their product"),
     ("overlap", lambda p, q, dz: np.where(p < q, q, p).sum() * dz, "not the larger"),
     ("overlap", lambda p, q, dz: np.where(p < q, p, q).sum(), "the sum times dz"),
@@ -596,7 +712,11 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ("slerp", lambda a, b, w: slerp_by_loop(unit(a), unit(b), w), "do not normalise"),
     ("slerp", lambda a, b, w: slerp_by_loop(a, b, w).T, "one row a code"),
     ("traverse", lambda c, j, v: traverse_by_loop(c, j, c[j] + v), "not added"),
-    ("traverse", lambda c, j, v: traverse_by_loop(np.zeros(len(c)), j, v), "not from zeros"),
+    (
+        "traverse",
+        lambda c, j, v: traverse_by_loop(np.zeros(len(c)), j, v),
+        "not from zeros",
+    ),
     (
         "traverse",
         lambda c, j, v: traverse_by_loop(c, j, [v[-1]] * len(v)),
@@ -622,7 +742,9 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ),
     (
         "aggregate_density",
-        lambda z, m, v: (bells(z, m, v) * np.sqrt(2 * np.pi) * np.exp(v / 2)).mean(axis=1),
+        lambda z, m, v: (bells(z, m, v) * np.sqrt(2 * np.pi) * np.exp(v / 2)).mean(
+            axis=1
+        ),
         "integrate to one",
     ),
     ("aggregate_density", lambda z, m, v: bells(z, m, v), "average over the pictures"),
@@ -634,11 +756,23 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
     ("auc", lambda n, f: 1 - auc_by_ranks(n, f), "other way round"),
     ("auc", lambda n, f: np.mean([a > b for a in f for b in n]), "counts nothing"),
     ("auc", lambda n, f: np.mean([a >= b for a in f for b in n]), "counts whole"),
-    ("auc", lambda n, f: auc_by_ranks(n, f) * f.size * n.size, "divide by their number"),
+    (
+        "auc",
+        lambda n, f: auc_by_ranks(n, f) * f.size * n.size,
+        "divide by their number",
+    ),
     ("auc", lambda n, f: np.mean(f > np.mean(n)), "every normal one"),
     ("auc", lambda n, f: 2 * auc_by_ranks(n, f) - 1, "from 0 to 1"),
-    ("importance_weights", lambda x, o, v: weights_by_softmax(x, o, v | True), "are known"),
-    ("importance_weights", lambda x, o, v: weights_by_softmax(x, o, ~v), "not the hidden ones"),
+    (
+        "importance_weights",
+        lambda x, o, v: weights_by_softmax(x, o, v | True),
+        "are known",
+    ),
+    (
+        "importance_weights",
+        lambda x, o, v: weights_by_softmax(x, o, ~v),
+        "not the hidden ones",
+    ),
     (
         "importance_weights",
         lambda *args: np.exp(visible_nats(*args)) / np.exp(visible_nats(*args)).sum(),
@@ -655,8 +789,16 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
         lambda *args: scipy.special.log_softmax(visible_nats(*args)),
         "logarithms of weights",
     ),
-    ("importance_weights", lambda *args: scipy.special.softmax(-visible_nats(*args)), "sign"),
-    ("covered_share", lambda p, c, k: covered_by_loop(p, c, k, own=0), "its own nearest"),
+    (
+        "importance_weights",
+        lambda *args: scipy.special.softmax(-visible_nats(*args)),
+        "sign",
+    ),
+    (
+        "covered_share",
+        lambda p, c, k: covered_by_loop(p, c, k, own=0),
+        "its own nearest",
+    ),
     ("covered_share", lambda p, c, k: covered_by_loop(c, p, k), "around the centres"),
     ("covered_share", lambda p, c, k: within(p, c, k).mean(), "one ball is enough"),
     ("covered_share", covered_by_nearest, "ask all of them"),
@@ -682,7 +824,11 @@ MISTAKES = [  # the exercise, a typical wrong answer, a word of the hint that it
         "intercept is missing",
     ),
     ("directions", slopes_one_by_one, "drags the correlated ones along"),
-    ("directions", lambda z, a: slopes_by_sklearn(a, z).T, "explained by the attributes"),
+    (
+        "directions",
+        lambda z, a: slopes_by_sklearn(a, z).T,
+        "explained by the attributes",
+    ),
     ("directions", lambda z, a: slopes_by_sklearn(z, a).T, "one row an attribute"),
     ("directions", lambda z, a: np.cov(a.T, z.T, bias=True)[:3, 3:], "no slope yet"),
 ]
@@ -749,9 +895,18 @@ def raises(*_):
         (raises, "not yet: your function raised, or its answer did: KeyError: 'spam'"),
         (lambda *_: None, "not yet: the function returned None"),
         (lambda *_: np.zeros((3, 1, 7)), "not yet: the shape should be"),
-        (lambda *_: "seven", "not yet: your function raised, or its answer did: ValueError"),
-        (lambda *_: [[1.0], [1.0, 2.0]], "not yet: your function raised, or its answer did: Value"),
-        (lambda *_: {"answer": 7}, "not yet: your function raised, or its answer did: TypeError"),
+        (
+            lambda *_: "seven",
+            "not yet: your function raised, or its answer did: ValueError",
+        ),
+        (
+            lambda *_: [[1.0], [1.0, 2.0]],
+            "not yet: your function raised, or its answer did: Value",
+        ),
+        (
+            lambda *_: {"answer": 7},
+            "not yet: your function raised, or its answer did: TypeError",
+        ),
     ],
 )
 def test_other_answers(name, attempt, expected):

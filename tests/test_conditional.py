@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers import conditional, metrics, models, training
+from helpers import metrics, models, training
 
 CLASSES = 3
 
@@ -15,7 +15,7 @@ def make_conditional(pictures):
 
     def make(latent_size=2, seed=0, **arguments):
         keras.utils.set_random_seed(seed)
-        return conditional.build_conditional_vae(
+        return models.build_conditional_vae(
             pictures.shape[1:], latent_size, CLASSES, hidden=(16,), **arguments
         )
 
@@ -56,7 +56,10 @@ def test_encode_is_the_mean_of_the_posterior(make_conditional, pictures, labels)
 
 def test_any_number_of_pictures(make_conditional, pictures, labels):
     vae = make_conditional()
-    many = np.tile(pictures, (30, 1, 1, 1)), np.tile(labels, 30)  # more than a batch of 1,000
+    many = (
+        np.tile(pictures, (30, 1, 1, 1)),
+        np.tile(labels, 30),
+    )  # more than a batch of 1,000
     codes = vae.encode(many)
     np.testing.assert_allclose(codes[:40], vae.encode((pictures, labels)), atol=1e-5)
     np.testing.assert_allclose(codes[-40:], codes[:40], atol=1e-5)
@@ -66,7 +69,9 @@ def test_any_number_of_pictures(make_conditional, pictures, labels):
 def test_the_loss_is_a_rate_and_a_distortion(make_conditional, pictures, labels):
     vae = make_conditional(beta=2.0)
     x = (pictures, labels)
-    history = training.train(vae, x, steps=6, held_out=x, batch_size=8, rounds=2, verbose=False)
+    history = training.train(
+        vae, x, steps=6, held_out=x, batch_size=8, rounds=2, verbose=False
+    )
     assert {"loss", "rate", "distortion", "val_rate"} <= set(history)
     np.testing.assert_allclose(
         history["loss"], history["distortion"] + 2 * history["rate"], rtol=1e-5
@@ -76,16 +81,22 @@ def test_the_loss_is_a_rate_and_a_distortion(make_conditional, pictures, labels)
     assert metrics.elbo(vae, x).rate == pytest.approx(kl.mean(), rel=1e-4)
 
 
-def test_the_distortion_is_that_of_the_pictures_class(make_conditional, pictures, labels):
+def test_the_distortion_is_that_of_the_pictures_class(
+    make_conditional, pictures, labels
+):
     """With codes that say nothing the distortion must still be of picture and class together."""
     vae = make_conditional()
     for weight in vae.encoder.weights:
         weight.assign(np.zeros(weight.shape))
-    vae.encoder.get_layer("z_log_var").bias.assign([-60.0, -60.0])  # z is 0, without noise
+    vae.encoder.get_layer("z_log_var").bias.assign(
+        [-60.0, -60.0]
+    )  # z is 0, without noise
     vae.compile()
     outputs = vae.decoder(vae.with_class(np.zeros((40, 2), "float32"), labels))
     expected = np.mean(vae.likelihood.negative_log_likelihood(pictures, outputs))
-    assert metrics.elbo(vae, (pictures, labels)).distortion == pytest.approx(expected, rel=1e-4)
+    assert metrics.elbo(vae, (pictures, labels)).distortion == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_it_learns_what_the_class_says():
@@ -95,18 +106,24 @@ def test_it_learns_what_the_class_says():
         template[:, 2 * label : 2 * label + 2] = 1
     labels = np.arange(120) % CLASSES
     keras.utils.set_random_seed(0)
-    vae = conditional.build_conditional_vae((8, 8, 1), 2, CLASSES, hidden=(16,))
+    vae = models.build_conditional_vae((8, 8, 1), 2, CLASSES, hidden=(16,))
     x = (templates[labels], labels)
     training.train(vae, x, steps=300, learning_rate=0.02, batch_size=40, verbose=False)
     drawn = vae.generate(np.arange(CLASSES), seed=1)
     np.testing.assert_allclose(drawn, templates, atol=0.25)
-    assert metrics.elbo(vae, x).rate < 0.5 < np.log(CLASSES)  # the class itself is ln 3 nats
+    assert (
+        metrics.elbo(vae, x).rate < 0.5 < np.log(CLASSES)
+    )  # the class itself is ln 3 nats
 
 
 def test_samples_repeat_by_seed_and_shrink_with_temperature(make_conditional, labels):
     vae = make_conditional()
-    np.testing.assert_array_equal(vae.generate(labels, seed=1), vae.generate(labels, seed=1))
-    assert not np.array_equal(vae.generate(labels, seed=1), vae.generate(labels, seed=2))
+    np.testing.assert_array_equal(
+        vae.generate(labels, seed=1), vae.generate(labels, seed=1)
+    )
+    assert not np.array_equal(
+        vae.generate(labels, seed=1), vae.generate(labels, seed=2)
+    )
     cold = vae.generate(labels, temperature=0.0)
     np.testing.assert_allclose(cold, vae.decode(np.zeros((40, 2)), labels), atol=1e-6)
 
@@ -116,13 +133,15 @@ def test_it_is_saved_and_loaded(make_conditional, pictures, labels, tmp_path):
     vae.compile()
     vae.save(tmp_path / "conditional.keras")
     loaded = keras.saving.load_model(tmp_path / "conditional.keras")
-    assert type(loaded) is conditional.ConditionalVAE
+    assert type(loaded) is models.ConditionalVAE
     assert loaded.kl_divergence.beta == 0.5
     x = (pictures, labels)
     np.testing.assert_array_equal(loaded.encode(x), vae.encode(x))
 
 
-@pytest.mark.parametrize("labels", [np.zeros(39, int), np.full(40, CLASSES), np.full(40, -1)])
+@pytest.mark.parametrize(
+    "labels", [np.zeros(39, int), np.full(40, CLASSES), np.full(40, -1)]
+)
 def test_labels_that_fit_no_picture_are_refused(make_conditional, pictures, labels):
     vae = make_conditional()
     with pytest.raises(ValueError, match=r"labels must be 40 integers from 0 to 2"):
@@ -137,7 +156,7 @@ def test_parts_that_disagree_about_the_classes_are_refused():
     for extra in (0, 2):
         decoder = models.dense_decoder((8, 8, 1), 2 + extra, hidden=(4,))
         with pytest.raises(ValueError, match="the same number of classes"):
-            conditional.ConditionalVAE(encoder, decoder)
+            models.ConditionalVAE(encoder, decoder)
 
 
 def test_a_tuples_arrays_stay_beside_each_other_in_batches():

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from helpers import datasets, drawn_cats, files, runtime
+from helpers import datasets
+from helpers.datasets import drawn_cats
+from helpers.engine import budgets, files
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def tiny_mnist():
 def elsewhere(monkeypatch, tmp_path):
     """A course folder with an empty data/, no variable, and a download that fails."""
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr(runtime, "ROOT", tmp_path)
+    monkeypatch.setattr(budgets, "ROOT", tmp_path)
     monkeypatch.delenv("VAE_COURSE_DATA", raising=False)
 
     def offline(*_, **__):
@@ -81,7 +83,9 @@ def test_the_named_folder_comes_before_data(elsewhere, monkeypatch):
 
 def test_a_wrong_folder_is_refused(elsewhere, monkeypatch):
     monkeypatch.setenv("VAE_COURSE_DATA", str(elsewhere / "nowhere"))
-    with pytest.raises(ValueError, match=r"VAE_COURSE_DATA must name a folder.*nowhere"):
+    with pytest.raises(
+        ValueError, match=r"VAE_COURSE_DATA must name a folder.*nowhere"
+    ):
         datasets.load_mnist()
 
 
@@ -137,7 +141,10 @@ def stand_in():
 def test_the_stand_in_has_the_form_of_the_real_thing(stand_in):
     assert stand_in.x_train.shape == (2 * 1437, 28, 28, 1)
     assert stand_in.x_test.shape == (3 * 360, 28, 28, 1)
-    for x, y in ((stand_in.x_train, stand_in.y_train), (stand_in.x_test, stand_in.y_test)):
+    for x, y in (
+        (stand_in.x_train, stand_in.y_train),
+        (stand_in.x_test, stand_in.y_test),
+    ):
         assert x.dtype == np.float32
         assert y.dtype == np.int64
         assert y.shape == (len(x),)
@@ -168,7 +175,9 @@ def test_held_out_stand_ins_come_from_other_originals(monkeypatch):
     data = datasets.digits_stand_in(copies_train=2, copies_test=3)
     train = {picture.tobytes() for picture in data.x_train}
     test = {picture.tobytes() for picture in data.x_test}
-    originals = {(image / 16).astype("float32").tobytes() for image in load_digits().images}
+    originals = {
+        (image / 16).astype("float32").tobytes() for image in load_digits().images
+    }
     assert not train & test
     assert train | test == originals
 
@@ -176,7 +185,9 @@ def test_held_out_stand_ins_come_from_other_originals(monkeypatch):
 def test_labels_of_the_stand_in_fit_its_pictures(stand_in):
     """A nearest-mean classifier, fitted on training digits, knows most held-out ones."""
     flat = stand_in.x_train.reshape(len(stand_in.x_train), -1)
-    means = np.stack([flat[stand_in.y_train == digit].mean(axis=0) for digit in range(10)])
+    means = np.stack(
+        [flat[stand_in.y_train == digit].mean(axis=0) for digit in range(10)]
+    )
     test = stand_in.x_test.reshape(len(stand_in.x_test), -1)
     distances = ((test[:, np.newaxis] - means) ** 2).sum(axis=2)
     assert np.mean(distances.argmin(axis=1) == stand_in.y_test) > 0.75
@@ -272,7 +283,9 @@ def check_thirty(data, place):
     assert data.x_train.shape == (27, 64, 64, 3)
     assert data.x_test.shape == (3, 64, 64, 3)
     assert data.x_train.dtype == data.x_test.dtype == np.float32
-    assert data.y_train is data.y_test is data.factors_train is data.factors_test is None
+    assert (
+        data.y_train is data.y_test is data.factors_train is data.factors_test is None
+    )
     assert data.factor_names == ()
     train, test = indices(data.x_train), indices(data.x_test)
     assert sorted([*train, *test]) == list(range(30))
@@ -285,14 +298,17 @@ def test_a_zip_of_cats(elsewhere, name, kind):
     write_zip(elsewhere / "data" / name, kaggle_files(kind=kind))
     data = datasets.load_cats()
     check_thirty(data, f"local file {name}")
-    expected = "cats: 27 training and 3 held-out pictures of 64 x 64 x 3, from the local file"
+    expected = (
+        "cats: 27 training and 3 held-out pictures of 64 x 64 x 3, from the local file"
+    )
     assert str(data).startswith(expected)
 
 
 def test_a_folder_of_cats_of_any_depth(elsewhere):
     files = kaggle_files()
     deeper = {
-        name.replace("cats/Data", "a/b") if "2" in name else name: files[name] for name in files
+        name.replace("cats/Data", "a/b") if "2" in name else name: files[name]
+        for name in files
     }
     upper = {name.replace(".png", ".PNG"): content for name, content in deeper.items()}
     write_folder(elsewhere / "data" / "cats", upper)
@@ -420,7 +436,9 @@ def test_a_damaged_cache_is_written_again(elsewhere, zipped, how):
     elif how == "empty":
         cache.write_bytes(b"")
     else:
-        shape = {"shape": (30, 32, 32, 3), "few": (1, 64, 64, 3)}.get(how, (30, 64, 64, 3))
+        shape = {"shape": (30, 32, 32, 3), "few": (1, 64, 64, 3)}.get(
+            how, (30, 64, 64, 3)
+        )
         np.save(cache, np.zeros(shape, np.uint8 if how != "type" else np.float32))
     check_thirty(datasets.load_cats(), "cats.zip")
     assert np.load(cache).shape == (30, 64, 64, 3)
@@ -437,7 +455,9 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     kept = files.Path.open
     if function == "open":
         monkeypatch.setattr(
-            home, "open", lambda self, mode="r": full() if "x" in mode else kept(self, mode)
+            home,
+            "open",
+            lambda self, mode="r": full() if "x" in mode else kept(self, mode),
         )
     else:
         monkeypatch.setattr(home, function, full)
@@ -478,7 +498,9 @@ def test_pictures_of_other_shapes_are_cut_to_their_middle_and_shrunk():
 def test_fine_patterns_shrink_to_their_mean():
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::2] = 200
-    assert np.abs(read(encoded(stripes)).astype(int) - 100).max() <= 5  # the rim is the worst
+    assert (
+        np.abs(read(encoded(stripes)).astype(int) - 100).max() <= 5
+    )  # the rim is the worst
 
 
 def grey_ramp(mode):
@@ -538,7 +560,9 @@ def damaged(how):
     }[how]
 
 
-@pytest.mark.parametrize("how", ["cut", "text", "empty", "gif", "large", "bomb", "warned"])
+@pytest.mark.parametrize(
+    "how", ["cut", "text", "empty", "gif", "large", "bomb", "warned"]
+)
 @pytest.mark.parametrize("place", ["zip", "folder"])
 def test_unreadable_pictures_are_counted_named_and_left_out(
     elsewhere, monkeypatch, capsys, how, place
@@ -578,10 +602,18 @@ def test_a_member_that_was_tampered_with_is_left_out(zipped, capsys):
         ("cats.zip", {}, "holds 0: put"),
         ("cats.zip", {"notes.txt": b"none"}, "holds 0: put"),
         ("cats.zip", {"cats/Data/cat_1.png": encoded(marked(1))}, "holds 1: put"),
-        ("cats.zip", {f"{i}.png": b"text" for i in range(5)}, r"holds 0 \(5 can't be read: 0.png"),
+        (
+            "cats.zip",
+            {f"{i}.png": b"text" for i in range(5)},
+            r"holds 0 \(5 can't be read: 0.png",
+        ),
         ("cats", {}, "holds 0: put"),
         ("cats", {"notes.txt": b"none", "._1.jpg": encoded(marked(1))}, "holds 0: put"),
-        ("cats", {"a.jpg": b"text", "b.jpg": b"text"}, r"holds 0 \(2 can't be read: a.jpg"),
+        (
+            "cats",
+            {"a.jpg": b"text", "b.jpg": b"text"},
+            r"holds 0 \(2 can't be read: a.jpg",
+        ),
     ],
 )
 def test_a_place_without_cats_is_named_with_a_remedy(elsewhere, place, files, said):
@@ -591,7 +623,9 @@ def test_a_place_without_cats_is_named_with_a_remedy(elsewhere, place, files, sa
         write_folder(path, files)
     else:
         write_zip(path, files)
-    with pytest.raises(ValueError, match=f"at least 2 readable.*{said}.*downloaded") as caught:
+    with pytest.raises(
+        ValueError, match=f"at least 2 readable.*{said}.*downloaded"
+    ) as caught:
         datasets.load_cats()
     assert str(path) in str(caught.value)
 

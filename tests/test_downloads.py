@@ -20,7 +20,8 @@ import pytest
 from campaign import tries
 from PIL import Image
 
-from helpers import datasets, downloads, files, runtime
+from helpers import datasets
+from helpers.engine import budgets, downloads, files
 
 GOOD, BODY = "good", 100_000
 
@@ -130,7 +131,10 @@ def unused_port():
 def tiny_mnist():
     """The bytes of an ``mnist.npz`` of four digits."""
     file = io.BytesIO()
-    x, y = np.random.default_rng(0).integers(0, 256, (4, 28, 28), np.uint8), np.arange(4)
+    x, y = (
+        np.random.default_rng(0).integers(0, 256, (4, 28, 28), np.uint8),
+        np.arange(4),
+    )
     y = y.astype(np.uint8)
     np.savez(file, x_train=x[:3], y_train=y[:3], x_test=x[3:], y_test=y[3:])
     return file.getvalue()
@@ -152,13 +156,25 @@ class Course:
     """A course folder, one of its data sets, and where that one is downloaded from."""
 
     def __init__(self, kind, folder, server, monkeypatch):
-        self.kind, self.data, self.server, self.patch = kind, folder / "data", server, monkeypatch
+        self.kind, self.data, self.server, self.patch = (
+            kind,
+            folder / "data",
+            server,
+            monkeypatch,
+        )
         self.file = self.data / {"digits": "mnist.npz", "cats": "cats.zip"}[kind]
         server.body = {"digits": tiny_mnist, "cats": zipped_cats}[kind]()
-        monkeypatch.setattr(runtime, "ROOT", folder)
+        monkeypatch.setattr(budgets, "ROOT", folder)
         monkeypatch.delenv("VAE_COURSE_DATA", raising=False)
-        monkeypatch.setattr(datasets, "MNIST_SHA256", hashlib.sha256(server.body).hexdigest())
-        shapes = {"x_train": (3, 28, 28), "y_train": (3,), "x_test": (1, 28, 28), "y_test": (1,)}
+        monkeypatch.setattr(
+            datasets, "MNIST_SHA256", hashlib.sha256(server.body).hexdigest()
+        )
+        shapes = {
+            "x_train": (3, 28, 28),
+            "y_train": (3,),
+            "x_test": (1, 28, 28),
+            "y_test": (1,),
+        }
         monkeypatch.setattr(datasets, "MNIST_SHAPES", shapes)
         monkeypatch.setattr(datasets, "FEWEST_DOWNLOADED", 30)
         stand_in = datasets.drawn_cats_stand_in(2)
@@ -191,7 +207,12 @@ class Course:
         capsys.readouterr()
         assert "stand-in" in self.load().source
         out = capsys.readouterr().out
-        for words in (*said, "the download failed (", "Going on with", f"as data/{self.file.name}"):
+        for words in (
+            *said,
+            "the download failed (",
+            "Going on with",
+            f"as data/{self.file.name}",
+        ):
             assert out.count(words) == 1, out
         assert "Errno" not in out.replace("[Errno", "") and "<urlopen" not in out
         assert not self.left()
@@ -266,7 +287,9 @@ def test_a_redirect_is_followed_and_its_page_not_read(course, fault):
     assert course.load().source == "the public download"
 
 
-@pytest.mark.parametrize("where", ["http://127.0.0.1:{}/", "http://no-such-host.invalid:{}/"])
+@pytest.mark.parametrize(
+    "where", ["http://127.0.0.1:{}/", "http://no-such-host.invalid:{}/"]
+)
 def test_no_network_is_explained(course, capsys, where):
     course.point_to(where.format(unused_port()))
     course.check_stand_in(capsys, "can't be reached")
@@ -313,7 +336,9 @@ def test_a_folder_that_must_not_be_written_is_explained(course, capsys, monkeypa
     course.check_download()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere"
+)
 def test_a_real_folder_that_must_not_be_written_is_explained(course, capsys):
     course.data.mkdir()
     course.data.chmod(0o500)
@@ -323,7 +348,9 @@ def test_a_real_folder_that_must_not_be_written_is_explained(course, capsys):
 
 
 @pytest.mark.parametrize(("count", "unreadable"), [(29, 0), (30, 1)])
-def test_too_few_cats_are_not_kept(server, monkeypatch, tmp_path, capsys, count, unreadable):
+def test_too_few_cats_are_not_kept(
+    server, monkeypatch, tmp_path, capsys, count, unreadable
+):
     course = Course("cats", tmp_path, server, monkeypatch)
     course.server.body = zipped_cats(count, unreadable)
     course.check_stand_in(capsys, "at least 30 readable", "and holds 29")
@@ -397,7 +424,7 @@ def test_two_downloads_at_once_do_not_meet(server, tmp_path, monkeypatch):
 KILLED = """
 import sys
 from pathlib import Path
-from helpers import downloads
+from helpers.engine import downloads
 downloads.download(sys.argv[1], Path(sys.argv[2]), print, largest=10**6, seconds=60)
 """
 
@@ -406,10 +433,15 @@ def test_what_killed_processes_left_is_removed_in_time(server, tmp_path, root):
     server.body, server.fault = os.urandom(BODY), "silence in the middle"
     path = tmp_path / "file"
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, server.url, path], cwd=root, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", KILLED, server.url, path],
+        cwd=root,
+        stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
-    while not [p for p in tmp_path.iterdir() if p.stat().st_size] and time.monotonic() < deadline:
+    while (
+        not [p for p in tmp_path.iterdir() if p.stat().st_size]
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
     process.wait()
@@ -426,7 +458,9 @@ def test_what_killed_processes_left_is_removed_in_time(server, tmp_path, root):
     assert set(tmp_path.iterdir()) == {path, others}
 
 
-def test_any_sequence_of_faults_ends_with_the_file(server, monkeypatch, tmp_path, capsys):
+def test_any_sequence_of_faults_ends_with_the_file(
+    server, monkeypatch, tmp_path, capsys
+):
     """Random faults, one after the other, and then a good answer, which is the file."""
     rng, tried = random.Random(0), 0
     for number in range(tries(test=4, soak=100)):

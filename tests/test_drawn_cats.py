@@ -4,9 +4,9 @@ import colorsys
 
 import numpy as np
 import pytest
-
-from helpers import drawn_cats
 from helpers.drawn_cats import FACTORS
+
+from helpers.datasets import drawn_cats
 
 CENTRES = (np.arange(64) + 0.5) / 32 - 1
 X, Y = np.meshgrid(CENTRES, -CENTRES)  # halves of a picture, y upwards
@@ -129,7 +129,9 @@ def test_bad_factors_are_named():
     with pytest.raises(ValueError, match=r"shape \(n, 14\)"):
         drawn_cats.draw(cats_like()[0])
     for value in (-0.1, 1.2, np.nan):
-        with pytest.raises(ValueError, match=rf"stripes must lie in \[0, 1\], and is {value}"):
+        with pytest.raises(
+            ValueError, match=rf"stripes must lie in \[0, 1\], and is {value}"
+        ):
             drawn_cats.draw(cats_like(stripes=value))
     with pytest.raises(ValueError, match=r"size must be at least 1 pixel, and is 0"):
         drawn_cats.draw(cats_like(), size=0)
@@ -164,8 +166,12 @@ def test_a_sweep_runs_through_one_range_and_keeps_the_rest(cats):
     column = list(FACTORS).index("turn")
     np.testing.assert_allclose(factors[:, column], [-28, -14, 0, 14, 28])
     np.testing.assert_array_equal(np.delete(factors - start, column, axis=1), 0)
-    np.testing.assert_allclose(drawn_cats.sweep("turn", 3)[1], cats_like()[0], rtol=1e-6)
-    with pytest.raises(ValueError, match=r"name must be one of .*'turn'.* and is 'tail'"):
+    np.testing.assert_allclose(
+        drawn_cats.sweep("turn", 3)[1], cats_like()[0], rtol=1e-6
+    )
+    with pytest.raises(
+        ValueError, match=r"name must be one of .*'turn'.* and is 'tail'"
+    ):
         drawn_cats.sweep("tail", 3)
 
 
@@ -203,7 +209,11 @@ def test_fur_grows_lighter_and_warmer():
 
 
 def test_stripes_darken_and_white_lightens():
-    for name, place, sign in (("stripes", CROWN, -1), ("white", MUZZLE, 1), ("white", BODY, 1)):
+    for name, place, sign in (
+        ("stripes", CROWN, -1),
+        ("white", MUZZLE, 1),
+        ("white", BODY, 1),
+    ):
         pictures = drawn_cats.draw(drawn_cats.sweep(name, 5))
         values = pictures[:, place].mean(axis=(1, 2))
         assert (sign * np.diff(values) > 0.01).all(), name
@@ -230,7 +240,9 @@ def eye_centres(factors, middle):
 def test_the_line_through_the_eyes_tilts_clockwise():
     tilts = np.linspace(*FACTORS["tilt"], 5)
     # the eyes lie 0.46 above the point that the head tilts about, and go with it
-    left, right = eye_centres(cats_like(5, tilt=tilts), 0.46 * np.sin(np.radians(tilts)))
+    left, right = eye_centres(
+        cats_like(5, tilt=tilts), 0.46 * np.sin(np.radians(tilts))
+    )
     slope = np.degrees(np.arctan2(*(right - left).T[::-1]))
     np.testing.assert_allclose(slope, -tilts, atol=1.5)
 
@@ -269,14 +281,18 @@ def test_the_ears_reach_as_high_as_their_length_and_angle_say():
     assert rise == pytest.approx(np.cos(np.radians(14)), abs=0.12)  # long tips are thin
     angles = np.array([0.0, 38.0])
     rows = covered(cats_like(2, ear_angle=angles)).any(axis=2).argmax(axis=1)
-    assert (rows[1] - rows[0]) / 128 == pytest.approx(0.47 * (1 - np.cos(np.radians(38))), abs=0.04)
+    assert (rows[1] - rows[0]) / 128 == pytest.approx(
+        0.47 * (1 - np.cos(np.radians(38))), abs=0.04
+    )
 
 
 def test_a_mirrored_cat_is_a_cat_turned_the_other_way():
     """But for the spark in each eye, which stays on the left."""
     pose = {"turn": 20.0, "tilt": 10.0, "light": 50.0}
     picture, other = drawn_cats.draw(
-        np.concatenate([cats_like(**pose), cats_like(**{k: -v for k, v in pose.items()})])
+        np.concatenate(
+            [cats_like(**pose), cats_like(**{k: -v for k, v in pose.items()})]
+        )
     )
     difference = np.abs(picture[:, ::-1] - other).max(axis=-1)
     assert (difference > 0.01).mean() < 0.02

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from helpers import runtime
+from helpers.engine import budgets
 
-HELPERS = runtime.ROOT / "helpers"
+HELPERS = budgets.ROOT / "helpers"
 LEFT_OUT = ("checks",)  # hints to exercises, lessons of their own
 ROW = re.compile(
     r"^\| `(?P<message>.+?)` \| (?P<meaning>[^|]+) \| (?P<fix>[^|]+) \|$", re.MULTILINE
@@ -28,14 +28,18 @@ def literal(node):
 def raised(source):
     """The beginning of each message that a module raises: up to the first colon after a word."""
     raises = [n.exc for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Raise)]
-    messages = [literal(exc.args[0]) for exc in raises if isinstance(exc, ast.Call) and exc.args]
+    messages = [
+        literal(exc.args[0]) for exc in raises if isinstance(exc, ast.Call) and exc.args
+    ]
     beginnings = (re.match(r"\W*\w.*?(?=: |:$|$)", message) for message in messages)
     return {beginning[0] for beginning in beginnings if beginning}
 
 
 def in_code():
     paths = [path for path in sorted(HELPERS.glob("*.py")) if path.stem not in LEFT_OUT]
-    return {(path.name, message) for path in paths for message in raised(path.read_text())}
+    return {
+        (path.name, message) for path in paths for message in raised(path.read_text())
+    }
 
 
 def in_index():
@@ -50,20 +54,28 @@ def in_index():
 
 def test_every_error_is_in_the_index():
     missing = sorted(in_code() - set(in_index()))
-    rows = "\n".join(f"## `{module}`\n| `{message}` | WHAT | FIX |" for module, message in missing)
-    assert not missing, f"helpers/ERRORS.md lacks these rows, each under its module:\n{rows}"
+    rows = "\n".join(
+        f"## `{module}`\n| `{message}` | WHAT | FIX |" for module, message in missing
+    )
+    assert not missing, (
+        f"helpers/ERRORS.md lacks these rows, each under its module:\n{rows}"
+    )
 
 
 def test_every_row_of_the_index_is_an_error():
     stale = sorted(set(in_index()) - in_code())
-    assert not stale, f"no code raises what these rows of helpers/ERRORS.md say: {stale}"
+    assert not stale, (
+        f"no code raises what these rows of helpers/ERRORS.md say: {stale}"
+    )
 
 
 def test_no_row_stands_twice_and_every_row_is_read():
     rows = in_index()
     assert len(rows) == len(set(rows))
     lines = (HELPERS / "ERRORS.md").read_text().splitlines()
-    assert sum(line.startswith("| `") for line in lines) == len(rows), "a row is not a row of three"
+    assert sum(line.startswith("| `") for line in lines) == len(rows), (
+        "a row is not a row of three"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +84,10 @@ def test_no_row_stands_twice_and_every_row_is_read():
         ('raise ValueError(f"x is {x!r}, not {1}: mend it")', {"x is ..., not ..."}),
         ('raise ValueError("a " f"b {c}" "d")', {"a b ...d"}),
         ('raise ValueError("a " + f"b: {c}")', {"a b"}),
-        ('raise ValueError(f"{path}: {key} must be b: mend it")', {"...: ... must be b"}),
+        (
+            'raise ValueError(f"{path}: {key} must be b: mend it")',
+            {"...: ... must be b"},
+        ),
         ("raise NotImplementedError", set()),
         ("raise ValueError(message)", set()),
         ('raise OSError(f"{error}: {remedy}")', set()),

@@ -14,24 +14,27 @@ import pytest
 import scipy.stats
 from PIL import Image
 
-from helpers import datasets, distributions, explorer, metrics, models
+from helpers import datasets, families, metrics, models
+from helpers.plots import explorer
 
 BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    "",
 )
 needs_browser = pytest.mark.skipif(
-    not BROWSER, reason="no Chromium here: apt-get install chromium, and the page is tested in it"
+    not BROWSER,
+    reason="no Chromium here: apt-get install chromium, and the page is tested in it",
 )
 
 
-def small_vae(latent_size, prior="normal", hidden=(48, 32), activation="silu"):
+def small_vae(latent_size, family="normal", hidden=(48, 32), activation="silu"):
     """A VAE of digits with seeded weights, biases too, whose pictures have contrast."""
     keras.utils.set_random_seed(latent_size)
-    names = distributions.get_family(prior).parameter_names
+    names = families.get_family(family).parameter_names
     vae = models.VAE(
         models.dense_encoder(explorer.SHAPE, latent_size, names, hidden, activation),
-        models.dense_decoder(explorer.SHAPE, latent_size, hidden, activation, prior),
-        prior,
+        models.dense_decoder(explorer.SHAPE, latent_size, hidden, activation, family),
+        family,
     )
     for layer in (*vae.encoder.layers, *vae.decoder.layers):
         if isinstance(layer, keras.layers.Dense):
@@ -68,7 +71,9 @@ def test_the_picture_follows_the_sliders():
     vae = small_vae(4, "laplace")
     code = np.array([0.5, -0.2, 9.0, 0.0])
     box = explorer.sliders(vae, code, [2, 0])
-    np.testing.assert_allclose(picture_of(box), vae.decode([code])[0, ..., 0], atol=0.003)
+    np.testing.assert_allclose(
+        picture_of(box), vae.decode([code])[0, ..., 0], atol=0.003
+    )
     third, first = box.children[0].children
     low, high = scipy.stats.laplace.ppf([0.005, 0.995])
     assert (third.min, third.max) == pytest.approx((low, high))
@@ -125,9 +130,16 @@ def shown(text, folder):
     """The page's document, after it has loaded."""
     path = folder / "probed.html"
     path.write_text(text, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'user'}"]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={folder / 'user'}",
+    ]
     command = [BROWSER, *options, "--dump-dom", path.as_uri()]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    finished = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=True
+    )
     return finished.stdout
 
 
@@ -175,7 +187,9 @@ def test_decoders_and_encoders_equal_keras(pair, digits, tmp_path):
         assert np.abs(255 * np.array(answer[name]) - expected).max() < 1  # asked for: 2
         means = vae.encode(digits[0][:20])
         assert means.std() > 0.5
-        assert np.abs(answer[f"{name}Means"] - means).max() < 0.05  # eight bits a weight
+        assert (
+            np.abs(answer[f"{name}Means"] - means).max() < 0.05
+        )  # eight bits a weight
 
 
 @needs_browser
@@ -209,10 +223,14 @@ def test_dragging_and_arrow_keys_move_the_digit(pair, tmp_path):
         tmp_path,
     )
     dragged, after, pressed = answer
-    np.testing.assert_allclose(dragged["code"], np.array([0.5, 0.5]) * dragged["reach"], rtol=0.01)
+    np.testing.assert_allclose(
+        dragged["code"], np.array([0.5, 0.5]) * dragged["reach"], rtol=0.01
+    )
     assert after == dragged  # the pointer is up
     step = dragged["reach"] / 40
-    np.testing.assert_allclose(pressed["code"], np.add(dragged["code"], [-step, 0]), rtol=1e-6)
+    np.testing.assert_allclose(
+        pressed["code"], np.add(dragged["code"], [-step, 0]), rtol=1e-6
+    )
     for moment in (dragged, pressed):
         assert np.abs(moment["pixels"] - greys(plane, [moment["code"]])[0]).max() < 2
     assert dragged["pixels"] != pressed["pixels"]
@@ -262,9 +280,13 @@ def test_random_codes_follow_the_prior(digits, tmp_path, prior):
     page = explorer.write_explorer(tmp_path / "page.html", small_vae(2, prior), *digits)
     script = "const answer = () => Array.from({ length: 2000 }, () => randomCode(plane)).flat();"
     values = opened(page, script, tmp_path)
-    cumulative = {"normal": scipy.stats.norm.cdf, "laplace": scipy.stats.laplace.cdf}[prior]
+    cumulative = {"normal": scipy.stats.norm.cdf, "laplace": scipy.stats.laplace.cdf}[
+        prior
+    ]
     assert len(values) == 4000
-    assert scipy.stats.kstest(values, cumulative).statistic < 0.05  # 4 in 10 million by chance
+    assert (
+        scipy.stats.kstest(values, cumulative).statistic < 0.05
+    )  # 4 in 10 million by chance
 
 
 @needs_browser
@@ -302,7 +324,9 @@ def test_a_drawing_is_centred_and_scaled_as_mnist_is(pair, tmp_path):
     assert np.abs(np.subtract(small["seen"], large["seen"])).mean() < 0.01
     for state in (small, large):
         picture = np.array(state["seen"]).reshape(28, 28)
-        rows, columns = (np.flatnonzero(picture.max(axis=axis) > 0.1) for axis in (1, 0))
+        rows, columns = (
+            np.flatnonzero(picture.max(axis=axis) > 0.1) for axis in (1, 0)
+        )
         assert 19 <= rows[-1] - rows[0] + 1 <= 21
         assert columns[-1] - columns[0] + 1 < 20
         weights = picture / picture.sum()
@@ -328,7 +352,9 @@ def test_one_model_alone_has_no_sliders(digits, tmp_path):
 
 @needs_browser
 def test_the_policy_lets_no_other_script_in(pair, tmp_path):
-    text = with_script(pair[2].read_text(encoding="utf-8"), "document.body.textContent = 'IN';")
+    text = with_script(
+        pair[2].read_text(encoding="utf-8"), "document.body.textContent = 'IN';"
+    )
     document = shown(text, tmp_path)
     assert "z₁ = " in document  # the page's own has run
     assert "<body>IN" not in document
@@ -366,7 +392,16 @@ def test_the_page_is_one_small_file_that_loads_nothing(pair):
     data, rest = re.search(r'id="data">(.*?)</script>', text, re.S), text
     json.loads(data.group(1))
     rest = text.replace(data.group(1), "")
-    for loader in ("://", " src=", " href=", "url(", "@import", "fetch(", "XMLHttp", "import("):
+    for loader in (
+        "://",
+        " src=",
+        " href=",
+        "url(",
+        "@import",
+        "fetch(",
+        "XMLHttp",
+        "import(",
+    ):
         assert loader not in rest, loader
     assert "{{" not in rest
     assert "default-src 'none'" in rest
@@ -375,7 +410,9 @@ def test_the_page_is_one_small_file_that_loads_nothing(pair):
 
 
 def test_text_in_the_data_cannot_end_it():
-    page = explorer.filled("<style></style>{{policy}}<script></script>{{data}}", {"a": "</script>"})
+    page = explorer.filled(
+        "<style></style>{{policy}}<script></script>{{data}}", {"a": "</script>"}
+    )
     assert page.count(b"</script>") == 1
     assert b"<" not in page.split(b"</script>")[1]
 
@@ -385,15 +422,27 @@ def test_the_policy_holds_whatever_the_data(digits, tmp_path):
     bad = {"plane": "</script><script>alert(1)</script>", "x": "{{policy}}{{data}}<!--"}
     page = explorer.filled(template, bad).decode()
     assert page.count("<script") == template.count("<script") == 2
-    assert json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1)) == bad
+    assert (
+        json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1)) == bad
+    )
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
-    assert rules["default-src"] == "'none'"  # connections, pictures, frames and all else
-    code = {kind: re.search(rf"<{kind}>(.*?)</{kind}>", page, re.S)[1] for kind in SOURCES}
+    assert (
+        rules["default-src"] == "'none'"
+    )  # connections, pictures, frames and all else
+    code = {
+        kind: re.search(rf"<{kind}>(.*?)</{kind}>", page, re.S)[1] for kind in SOURCES
+    }
     for kind, text in code.items():
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert rules[f"{kind}-src"] == f"'sha256-{digest}'"
-    assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
+    assert set(rules) == {
+        "default-src",
+        "script-src",
+        "style-src",
+        "base-uri",
+        "form-action",
+    }
 
 
 def test_the_saved_page_is_what_the_template_gives(root):
@@ -407,7 +456,9 @@ def test_the_saved_page_is_what_the_template_gives(root):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_numbers_that_a_page_cannot_hold_are_refused(value):
     with pytest.raises(ValueError, match="finite codes and rates"):
-        explorer.filled("<style></style>{{policy}}<script></script>{{data}}", {"a": [value]})
+        explorer.filled(
+            "<style></style>{{policy}}<script></script>{{data}}", {"a": [value]}
+        )
 
 
 @pytest.mark.parametrize("label", ["<img src=x onerror=alert(1)>", "7", 10, -1, 0.5])
@@ -438,12 +489,16 @@ def test_a_rescaling_becomes_part_of_the_weights():
     first = explorer.chain_data(vae.decoder, 16)[0]
     kernel = keras.ops.convert_to_numpy(vae.decoder.get_layer("hidden_1").kernel)
     largest = 32767 * np.frombuffer(base64.b64decode(first["scale"]), "<f4")
-    np.testing.assert_allclose(largest, rescaling.scale * np.abs(kernel).max(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        largest, rescaling.scale * np.abs(kernel).max(axis=0), rtol=1e-5
+    )
     dense = keras.layers.Dense(3)
     dense.build((None, 2))
     bias = explorer.dense_data(dense, 16, rescaled=2.0, offset=0.5)["bias"]
     expected = 0.5 * keras.ops.convert_to_numpy(dense.kernel).sum(axis=0)
-    np.testing.assert_allclose(np.frombuffer(base64.b64decode(bias), "<f4"), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.frombuffer(base64.b64decode(bias), "<f4"), expected, rtol=1e-5
+    )
 
 
 def test_a_unit_without_weights_stays_silent():
@@ -459,7 +514,10 @@ def test_a_unit_without_weights_stays_silent():
 
 def test_layers_that_the_page_cannot_run_are_named(digits, tmp_path):
     convolutional = models.build_vae(explorer.SHAPE, 2, architecture="conv")
-    for vae, name in ((convolutional, "down_1"), (small_vae(2, activation="gelu"), "hidden_1")):
+    for vae, name in (
+        (convolutional, "down_1"),
+        (small_vae(2, activation="gelu"), "hidden_1"),
+    ):
         with pytest.raises(ValueError, match=f"'{name}'.*dense_encoder"):
             explorer.write_explorer(tmp_path / "page.html", vae, *digits)
     assert not list(tmp_path.iterdir())

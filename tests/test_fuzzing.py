@@ -20,17 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from helpers import (
-    animations,
-    archives,
-    datasets,
-    distributions,
-    metrics,
-    plots,
-    runtime,
-    training,
-    weights,
-)
+from helpers import datasets, families, metrics, plots, training
+from helpers.engine import archives, budgets, weights
+from helpers.plots import films
 
 # Files
 
@@ -42,7 +34,9 @@ def mutated(content, rng):
         if not content:
             break
         at, length = rng.randrange(len(content)), rng.choice([1, 1, 1, 2, 4, 30, 1000])
-        kind = rng.choice(["bit", "byte", "extreme", "delete", "insert", "double", "cut"])
+        kind = rng.choice(
+            ["bit", "byte", "extreme", "delete", "insert", "double", "cut"]
+        )
         if kind == "bit":
             content[at] ^= 1 << rng.randrange(8)
         elif kind == "byte":
@@ -68,7 +62,9 @@ def write_zip(path, files, compression=zipfile.ZIP_DEFLATED):
 
 def picture(kind="PNG", index=9, mode="RGB", **options):
     """The bytes of a small picture with something to see in it."""
-    ramp = np.add.outer(np.arange(20), 3 * np.arange(20)).astype(np.uint8) + np.uint8(index)
+    ramp = np.add.outer(np.arange(20), 3 * np.arange(20)).astype(np.uint8) + np.uint8(
+        index
+    )
     file = io.BytesIO()
     Image.fromarray(ramp).convert(mode).save(file, kind, **options)
     return file.getvalue()
@@ -98,7 +94,7 @@ def course(monkeypatch, tmp_path):
     shapes = {name: array.shape for name, array in DIGITS.items()}
     monkeypatch.setattr(datasets, "MNIST_SHAPES", shapes)
     monkeypatch.setattr(datasets.downloads, "download", offline)
-    monkeypatch.setattr(runtime, "ROOT", tmp_path)
+    monkeypatch.setattr(budgets, "ROOT", tmp_path)
     monkeypatch.delenv("VAE_COURSE_DATA", raising=False)
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
@@ -119,7 +115,10 @@ def campaign(name, content, read, test, soak, seed=0):
     tracemalloc.stop()
     assert peak < 3e8, f"{peak:,} bytes"
     assert 0 < refused <= count
-    print(f"\n{name}: {count} mutated files, {refused} refused, {count - refused} read", end=" ")
+    print(
+        f"\n{name}: {count} mutated files, {refused} refused, {count - refused} read",
+        end=" ",
+    )
 
 
 def test_mutated_digits_are_refused_or_read_whole(course):
@@ -146,7 +145,10 @@ def test_mutated_digits_are_refused_or_read_whole(course):
 
 def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course):
     path = course / "cats.zip"
-    write_zip(path, {f"{i}.{kind}": picture(kind, i) for i in range(4) for kind in ("PNG", "JPEG")})
+    write_zip(
+        path,
+        {f"{i}.{kind}": picture(kind, i) for i in range(4) for kind in ("PNG", "JPEG")},
+    )
     content = path.read_bytes()
 
     def read(content):
@@ -164,7 +166,8 @@ def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(course):
 
 
 @pytest.mark.parametrize(
-    ("kind", "mode"), [("PNG", "RGB"), ("PNG", "P"), ("PNG", "LA"), ("JPEG", "RGB"), ("JPEG", "L")]
+    ("kind", "mode"),
+    [("PNG", "RGB"), ("PNG", "P"), ("PNG", "LA"), ("JPEG", "RGB"), ("JPEG", "L")],
 )
 def test_mutated_pictures_are_read_or_counted(kind, mode):
     def read(content):
@@ -209,7 +212,9 @@ def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path):
             weights.load_weights(vae, path)
         except ValueError as error:
             assert str(path) in str(error)
-            assert any(words in str(error) for words in ("fetch it anew", "build the model"))
+            assert any(
+                words in str(error) for words in ("fetch it anew", "build the model")
+            )
             return False
         finally:
             for now, before in zip(vae.get_weights(), saved, strict=True):
@@ -224,8 +229,12 @@ def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path):
 
 def header(shape, descr="|u1", version=1):
     """The start of an array's file that claims a shape."""
-    text = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode() + b"\n"
-    size = struct.pack("<H", len(text)) if version == 1 else struct.pack("<I", len(text))
+    text = (
+        repr({"descr": descr, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    )
+    size = (
+        struct.pack("<H", len(text)) if version == 1 else struct.pack("<I", len(text))
+    )
     return b"\x93NUMPY" + bytes([version, 0]) + size + text
 
 
@@ -312,7 +321,9 @@ def packed_zeros():
 def bomb(path, name, claimed):
     """Write a zip whose one member unpacks to ``BOMB`` bytes, and claims to have others."""
     packed, check = packed_zeros()
-    common = struct.pack("<5H3L2H", 20, 0, 8, 0, 33, check, len(packed), claimed, len(name), 0)
+    common = struct.pack(
+        "<5H3L2H", 20, 0, 8, 0, 33, check, len(packed), claimed, len(name), 0
+    )
     local = b"PK\3\4" + common + name.encode() + packed
     central = b"PK\1\2" + struct.pack("<H", 20) + common + bytes(14) + name.encode()
     end = b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 1, 1, len(central), len(local), 0)
@@ -405,7 +416,9 @@ def test_strange_members_are_left_out(course, capsys, member, words):
     assert hidden or f"1 can't be read: {member.filename} (" in capsys.readouterr().out
 
 
-def test_a_text_with_a_pictures_name_is_counted_and_a_mislabelled_picture_read(course, capsys):
+def test_a_text_with_a_pictures_name_is_counted_and_a_mislabelled_picture_read(
+    course, capsys
+):
     files = {"a.png": picture("JPEG"), "b.jpg": picture("PNG"), "c.png": b"text"}
     write_zip(course / "cats.zip", files)
     data = datasets.load_cats()
@@ -427,7 +440,12 @@ def chunk(name, content):
 
 def test_a_giant_picture_is_refused_before_it_is_unpacked(course):
     start = struct.pack(">2I5B", 60_000, 60_000, 8, 2, 0, 0, 0)
-    giant = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", start) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    giant = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", start)
+        + chunk(b"IDAT", b"")
+        + chunk(b"IEND", b"")
+    )
     write_zip(course / "cats.zip", {f"{i}.png": giant for i in range(3)})
     peak, error = peak_memory(datasets.load_cats)
     assert peak < 10e6
@@ -441,7 +459,9 @@ def test_weights_that_are_no_numbers_are_named(make_vae, tmp_path, value):
     stored = [array.copy() for array in before]
     stored[2].flat[1] = value
     np.savez(path, **{f"{i:03d}": array for i, array in enumerate(stored)})
-    with pytest.raises(ValueError, match=rf"finite numbers.*{vae.weights[2].path}.*fetch it anew"):
+    with pytest.raises(
+        ValueError, match=rf"finite numbers.*{vae.weights[2].path}.*fetch it anew"
+    ):
         weights.load_weights(vae, path)
     stored[2] = np.full(stored[2].shape, 1e300)  # beyond float32
     np.savez(path, **{f"{i:03d}": array for i, array in enumerate(stored)})
@@ -534,7 +554,8 @@ def test_pictures_are_taken_or_refused_in_words(x, batch_size):
         training.check_pictures(x, batch_size)
     except ValueError as error:
         assert any(
-            words in str(error) for words in ("and has shape", "must lie in", "must be real")
+            words in str(error)
+            for words in ("and has shape", "must lie in", "must be real")
         )
         return
     assert x.ndim == 4 and len(x) >= batch_size and x.size
@@ -544,7 +565,9 @@ def test_pictures_are_taken_or_refused_in_words(x, batch_size):
 @RANDOM
 @given(arrays.arrays(np.uint8, arrays.array_shapes(max_dims=4, max_side=5)), st.data())
 def test_conversion_keeps_order_and_range(pictures, data):
-    chosen = data.draw(arrays.arrays(np.int64, 7, elements=st.integers(0, len(pictures) - 1)))
+    chosen = data.draw(
+        arrays.arrays(np.int64, 7, elements=st.integers(0, len(pictures) - 1))
+    )
     for given_order in (None, chosen):
         converted = datasets.to_unit_range(pictures, given_order)
         expected = pictures if given_order is None else pictures[given_order]
@@ -555,7 +578,9 @@ def test_conversion_keeps_order_and_range(pictures, data):
 @RANDOM
 @given(st.one_of(st.integers(max_value=1), st.floats(), st.text(), st.booleans()))
 def test_a_limit_that_is_no_number_of_pictures_is_refused(limit):
-    with pytest.raises(ValueError, match="limit must be at least 2 pictures, or None for all"):
+    with pytest.raises(
+        ValueError, match="limit must be at least 2 pictures, or None for all"
+    ):
         datasets.load_cats(limit)
 
 
@@ -564,7 +589,10 @@ def test_a_limit_that_is_no_number_of_pictures_is_refused(limit):
 def test_any_limit_splits_without_overlap(count, limit):
     pictures = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1)
     data = datasets.split_cats(pictures, limit, "here")
-    parts = [set(np.rint(255 * part.ravel()).astype(int)) for part in (data.x_train, data.x_test)]
+    parts = [
+        set(np.rint(255 * part.ravel()).astype(int))
+        for part in (data.x_train, data.x_test)
+    ]
     assert all(parts) and not parts[0] & parts[1]
     assert len(parts[0] | parts[1]) <= min(count, limit or count)
 
@@ -574,7 +602,11 @@ def test_any_limit_splits_without_overlap(count, limit):
 def test_figures_of_codes_are_finite_or_refused(codes, others, number):
     sparsity = refused(metrics.hoyer_sparsity, codes)
     sizes = np.abs(codes[codes != 0])
-    if sparsity is not None and sizes.max(initial=0) < 1e15 and sizes.min(initial=1) > 1e-15:
+    if (
+        sparsity is not None
+        and sizes.max(initial=0) < 1e15
+        and sizes.min(initial=1) > 1e-15
+    ):
         assert -1e-3 <= sparsity <= 1 + 1e-3
     kurtosis = refused(metrics.excess_kurtosis, codes)
     assert kurtosis is None or isinstance(kurtosis, float)
@@ -587,7 +619,14 @@ def test_figures_of_codes_are_finite_or_refused(codes, others, number):
         assert gap is None or 0 <= gap <= 1 + 1e-6
 
 
-SHAPES = [(2, 12, 11, 1), (1, 3, 4, 3), (1, 11, 11, 3), (0, 12, 12, 1), (2, 5, 5), (1, 2, 2, 2, 2)]
+SHAPES = [
+    (2, 12, 11, 1),
+    (1, 3, 4, 3),
+    (1, 11, 11, 3),
+    (0, 12, 12, 1),
+    (2, 5, 5),
+    (1, 2, 2, 2, 2),
+]
 
 
 @RANDOM
@@ -605,14 +644,18 @@ def test_figures_of_pictures_are_numbers_or_refused(data):
         else:
             assert values is None
     values = refused(metrics.ssim, x, y)
-    assert (values is None) == (x.shape != y.shape or x.ndim != 4 or min(x.shape[1:3]) < 11)
+    assert (values is None) == (
+        x.shape != y.shape or x.ndim != 4 or min(x.shape[1:3]) < 11
+    )
     assert metrics.binarised(x).shape == x.shape
 
 
 @RANDOM
 @given(any_array(dims=1), any_array(dims=1))
 def test_an_area_is_a_share_or_refused(normal, foreign):
-    area = refused(lambda: metrics.auc(np.atleast_1d(normal), np.atleast_1d(foreign), 20))
+    area = refused(
+        lambda: metrics.auc(np.atleast_1d(normal), np.atleast_1d(foreign), 20)
+    )
     if area is not None:
         assert 0 <= area.value <= 1 and -1e-6 < area.low <= area.high < 1 + 1e-6
 
@@ -620,7 +663,9 @@ def test_an_area_is_a_share_or_refused(normal, foreign):
 @RANDOM
 @given(ANYTHING, st.integers(-2, 6))
 def test_grids_are_drawn_or_refused(images, columns):
-    tiled = refused(plots.tile, images, columns) if images.dtype.kind in "fiub" else None
+    tiled = (
+        refused(plots.tile, images, columns) if images.dtype.kind in "fiub" else None
+    )
     if tiled is not None:
         assert tiled.ndim == 3 and columns > 0
     if images.dtype == np.float32:
@@ -630,9 +675,9 @@ def test_grids_are_drawn_or_refused(images, columns):
 
 
 @RANDOM
-@given(st.integers(-3, 30), st.sampled_from(sorted(distributions.families())))
+@given(st.integers(-3, 30), st.sampled_from(sorted(families.registry())))
 def test_manifolds_are_finite_or_refused(side, name):
-    family = distributions.get_family(name)
+    family = families.get_family(name)
     if not family.factorised:
         return
     codes = refused(plots.manifold_codes, family.prior_quantile, side)
@@ -650,28 +695,34 @@ def test_manifolds_are_finite_or_refused(side, name):
 def test_snapshots_are_made_or_refused(steps, steps_an_epoch, something):
     codes_of = np.zeros((1, 8, 8, 1)) if something else None
     made = refused(
-        lambda: training.Snapshots(steps, steps_an_epoch=steps_an_epoch, codes_of=codes_of)
+        lambda: training.Snapshots(
+            steps, steps_an_epoch=steps_an_epoch, codes_of=codes_of
+        )
     )
-    enough = steps >= 2 if isinstance(steps, int) else len(steps) > 1 and min(steps) >= 0
+    enough = (
+        steps >= 2 if isinstance(steps, int) else len(steps) > 1 and min(steps) >= 0
+    )
     assert (made is not None) == (enough and steps_an_epoch > 0 and something)
 
 
 @RANDOM
-@given(any_array(), any_array(st.integers(-2, 12), np.int64, dims=2), st.integers(-3, 4))
+@given(
+    any_array(), any_array(st.integers(-2, 12), np.int64, dims=2), st.integers(-3, 4)
+)
 def test_films_are_made_of_frames_that_fit(frames, labels, number):
-    points = refused(animations.Points, frames, labels)
+    points = refused(films.Points, frames, labels)
     if points is not None:
         assert frames.shape[1:] == (len(labels), 2)
-    panel = refused(animations.Pictures, frames, number)
+    panel = refused(films.Pictures, frames, number)
     assert panel is None or number >= 1
-    plane = refused(animations.align, frames)
+    plane = refused(films.align, frames)
     assert plane is None or plane.shape == (*frames.shape[:2], 2)
-    between = refused(animations.interpolated, np.atleast_1d(frames), number)
+    between = refused(films.interpolated, np.atleast_1d(frames), number)
     if between is not None:
         assert len(between) == (len(frames) - 1) * (number + 1) + 1
 
 
-FIXED = [name for name, kind in distributions.families().items() if kind().prior_parameters]
+FIXED = [name for name, kind in families.registry().items() if kind().prior_parameters]
 REACH = 1e4
 
 
@@ -682,20 +733,22 @@ def test_families_are_finite_in_value_and_gradient(name, data):
     """Sample, density and KL, for any parameters within ``REACH``, in float32."""
     import tensorflow as tf
 
-    family = distributions.get_family(name)
+    family = families.get_family(name)
     raw = arrays.arrays(np.float32, (3, 4), elements=st.floats(-REACH, REACH, width=32))
     parameters = [tf.constant(data.draw(raw)) for _ in family.parameter_names]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(parameters)
-        z = family.sample(parameters, seed=1)
+        z = family.sample_posterior(parameters, seed=1)
         values = {
             "sample": z,
-            "log density": family.log_prob(z, parameters),
+            "log density": family.log_posterior(z, parameters),
             "log prior": family.log_prior(z),
             "KL": family.kl_divergence(parameters, z),
-            "mean": family.mean(parameters),
+            "mean": family.posterior_mean(parameters),
         }
     for what, value in values.items():
         assert np.isfinite(value).all(), what
         for gradient in tape.gradient(value, parameters):
-            assert gradient is None or np.isfinite(gradient).all(), f"gradient of the {what}"
+            assert gradient is None or np.isfinite(gradient).all(), (
+                f"gradient of the {what}"
+            )

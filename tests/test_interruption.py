@@ -16,9 +16,12 @@ import tensorflow as tf
 from campaign import tries
 from PIL import Image
 
-from helpers import backups, datasets, files, runtime, training
+from helpers import datasets, training
+from helpers.engine import backups, budgets, files
 
-forks = pytest.mark.skipif(sys.platform != "linux", reason="forks children and limits their files")
+forks = pytest.mark.skipif(
+    sys.platform != "linux", reason="forks children and limits their files"
+)
 TINY = {"steps": 10, "rounds": 5, "batch_size": 8, "verbose": False}
 
 
@@ -27,7 +30,7 @@ class Parent:
 
     def __init__(self, log):
         self.log = log
-        environment = {"PYTHONPATH": str(runtime.ROOT), "CUDA_VISIBLE_DEVICES": ""}
+        environment = {"PYTHONPATH": str(budgets.ROOT), "CUDA_VISIBLE_DEVICES": ""}
         script = Path(killed.__file__)
         self.process = subprocess.Popen(
             [sys.executable, script],
@@ -43,7 +46,9 @@ class Parent:
         request = {"task": task, "arguments": arguments, "death": death}
         print(json.dumps(request), file=self.process.stdin, flush=True)
         status = int(self.process.stdout.readline() or 1)
-        assert status in (0, -signal.SIGKILL, -signal.SIGXFSZ), self.log.read_text()[-3000:]
+        assert status in (0, -signal.SIGKILL, -signal.SIGXFSZ), self.log.read_text()[
+            -3000:
+        ]
         return status
 
 
@@ -71,7 +76,9 @@ def assert_same(one, other):
 
 def moment(rng):
     """When to be killed, for ``killed.die``."""
-    name = rng.choice(["early", "late", "evaluating", "writing", "replacing", "replaced"])
+    name = rng.choice(
+        ["early", "late", "evaluating", "writing", "replacing", "replaced"]
+    )
     longest = {"early": 1.5, "late": 0.2}.get(name, 1)
     return str(name), int(rng.integers(1, 4)), rng.uniform(0, longest)
 
@@ -80,11 +87,20 @@ def moment(rng):
 def test_killed_trainings_end_as_if_nothing_had_happened(parent, tmp_path):
     assert parent.run("train", backup=None, out=str(tmp_path / "undisturbed.npz")) == 0
     expected = arrays_of(tmp_path / "undisturbed.npz")
-    rng, wanted, kills, starts, trainings = np.random.default_rng(0), tries(20, 200), 0, 0, 0
+    rng, wanted, kills, starts, trainings = (
+        np.random.default_rng(0),
+        tries(20, 200),
+        0,
+        0,
+        0,
+    )
     while kills < wanted or (tmp_path / "backup").exists():
         starts += 1
         death = moment(rng) if kills < wanted else None
-        arguments = {"backup": str(tmp_path / "backup"), "out": str(tmp_path / "out.npz")}
+        arguments = {
+            "backup": str(tmp_path / "backup"),
+            "out": str(tmp_path / "out.npz"),
+        }
         status = parent.run("train", death, seed=starts, **arguments)
         kills += status != 0
         if status == 0:
@@ -92,8 +108,12 @@ def test_killed_trainings_end_as_if_nothing_had_happened(parent, tmp_path):
             assert_same(arrays_of(tmp_path / "out.npz"), expected)
             assert not (tmp_path / "backup").exists()
     assert trainings
-    print(f"\ntrainings: {kills} kills, {trainings} trainings, each the same bit for bit")
-    if not tf.config.list_physical_devices("GPU"):  # this process computes as the children do
+    print(
+        f"\ntrainings: {kills} kills, {trainings} trainings, each the same bit for bit"
+    )
+    if not tf.config.list_physical_devices(
+        "GPU"
+    ):  # this process computes as the children do
         killed.train(None, tmp_path / "here.npz")
         assert_same(arrays_of(tmp_path / "here.npz"), expected)
 
@@ -126,15 +146,21 @@ def same_weights(one, other):
     return all(map(np.array_equal, one.get_weights(), other.get_weights()))
 
 
-@pytest.mark.parametrize(("after", "jit_compile"), [(3, "auto"), (None, "auto"), (3, True)])
-def test_an_interrupted_training_goes_on(make_vae, pictures, tmp_path, after, jit_compile):
+@pytest.mark.parametrize(
+    ("after", "jit_compile"), [(3, "auto"), (None, "auto"), (3, True)]
+)
+def test_an_interrupted_training_goes_on(
+    make_vae, pictures, tmp_path, after, jit_compile
+):
     expected, vae = make_vae(), make_vae()
     keras.utils.set_random_seed(0)
     options = {"held_out": pictures[:9], "jit_compile": jit_compile}
     whole = training.train(expected, pictures, **options, **TINY)
     interrupted(vae, pictures, tmp_path / "backup", after, **options)
     other, ran = make_vae(seed=5), []
-    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
+    count = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: ran.append(epoch)
+    )
     arguments = {"backup": tmp_path / "backup", "callbacks": [count], **options}
     history = training.train(other, pictures, **arguments, **TINY)
     assert ran == {3: [2, 3, 4], None: []}[after]
@@ -163,15 +189,19 @@ def test_the_backup_of_another_training_is_refused(make_vae, pictures, tmp_path)
     ):
         with pytest.raises(ValueError, match=f"(?s){tmp_path}.*{said}.*another folder"):
             training.train(make_vae(), **(usual | given))
-    with pytest.raises(ValueError, match=r"kernel is \(16, 2\) there and \(16, 3\) here"):
+    with pytest.raises(
+        ValueError, match=r"kernel is \(16, 2\) there and \(16, 3\) here"
+    ):
         training.train(make_vae(latent_size=3), **usual)
     with pytest.raises(ValueError, match=r"z_log_.* there and None here"):
-        training.train(make_vae(prior="laplace"), **usual)
+        training.train(make_vae(family="laplace"), **usual)
     assert (tmp_path / "training.backup").read_bytes() == kept
     training.train(make_vae(), **usual)
 
 
-def test_a_damaged_backup_is_reported_and_never_used(make_vae, pictures, tmp_path, capsys):
+def test_a_damaged_backup_is_reported_and_never_used(
+    make_vae, pictures, tmp_path, capsys
+):
     interrupted(make_vae(), pictures, tmp_path)
     file = tmp_path / "training.backup"
     content, rng = file.read_bytes(), np.random.default_rng(0)
@@ -192,7 +222,10 @@ def test_a_damaged_backup_is_reported_and_never_used(make_vae, pictures, tmp_pat
         with backups.Backup(tmp_path, {}) as kept:
             assert kept.rounds == 0
         said = capsys.readouterr().out
-        assert said == f"The backup {file} is damaged, and removed: training starts anew.\n"
+        assert (
+            said
+            == f"The backup {file} is damaged, and removed: training starts anew.\n"
+        )
         assert not tmp_path.exists()
         tmp_path.mkdir()
     print(f"\nbackups: {count} damaged, none used")
@@ -205,7 +238,9 @@ def test_a_damaged_backup_is_reported_and_never_used(make_vae, pictures, tmp_pat
     assert same_weights(vae, expected)
 
 
-def test_a_training_that_goes_on_and_diverges_leaves_no_backup(make_vae, pictures, tmp_path):
+def test_a_training_that_goes_on_and_diverges_leaves_no_backup(
+    make_vae, pictures, tmp_path
+):
     def spoil(epoch, logs=None):
         good.extend(vae.get_weights())
         vae.decoder.get_layer("pixels").bias.assign(np.full(64, np.nan))
@@ -246,9 +281,14 @@ def test_two_trainings_never_share_a_folder(make_vae, pictures, tmp_path):
 def test_a_killed_process_locks_nobody_out(tmp_path):
     code = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print(flush=True); "
     command = [sys.executable, "-c", code + "sys.stdin.read()", tmp_path / "lock"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         other.stdout.readline()
-        with pytest.raises(RuntimeError, match="wait for its end"), backups.Backup(tmp_path, {}):
+        with (
+            pytest.raises(RuntimeError, match="wait for its end"),
+            backups.Backup(tmp_path, {}),
+        ):
             pass
         other.kill()
     with backups.Backup(tmp_path, {}) as kept:
@@ -270,7 +310,9 @@ def test_a_lock_that_its_owner_removes_meanwhile_is_taken_anew(tmp_path, monkeyp
         assert os.path.samestat(os.fstat(file.fileno()), (tmp_path / "lock").stat())
 
 
-def test_without_locks_a_backup_is_kept_all_the_same(make_vae, pictures, tmp_path, monkeypatch):
+def test_without_locks_a_backup_is_kept_all_the_same(
+    make_vae, pictures, tmp_path, monkeypatch
+):
     def unknown(file, operation):
         raise OSError("operation not supported")
 
@@ -321,7 +363,9 @@ def test_killed_writers_leave_whole_files(parent, tmp_path):
         assert parent.run(task, path=str(path), number=0) == 0
         numbers, count = dict.fromkeys(files_of_task, 0), tries(20, 200)
         for number in range(1, count + 1):
-            name = str(rng.choice(["writing", "replacing", "replaced"], p=[0.6, 0.2, 0.2]))
+            name = str(
+                rng.choice(["writing", "replacing", "replaced"], p=[0.6, 0.2, 0.2])
+            )
             which = int(rng.integers(len(files_of_task)))
             death = (name, which + 1, rng.uniform(0, 0.95))
             assert parent.run(task, death, path=str(path), number=number) < 0
@@ -330,7 +374,9 @@ def test_killed_writers_leave_whole_files(parent, tmp_path):
                 numbers[file] = number if done else numbers[file]
                 assert number_in(file) == numbers[file], (death, file)
         print(f"\n{task}: {count} kills, the file was whole after each")
-        left = {left for file in files_of_task for left in file.parent.glob("*.unfinished")}
+        left = {
+            left for file in files_of_task for left in file.parent.glob("*.unfinished")
+        }
         assert left
         for unfinished in left:
             os.utime(unfinished, (0, 0))

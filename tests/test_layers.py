@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import distributions, layers, training
+from helpers import families, layers, training
 
 
 @pytest.fixture
@@ -27,7 +27,9 @@ def test_sampling_draws_new_noise_at_every_call(parameters):
 
 
 def test_sampling_repeats_with_its_seed(parameters):
-    first, again, other = (layers.Sampling("normal", seed)(parameters) for seed in (1, 1, 2))
+    first, again, other = (
+        layers.Sampling("normal", seed)(parameters) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -48,8 +50,10 @@ def test_sampling_uses_its_family():
 
 def test_sampling_is_rebuilt_from_its_configuration(parameters):
     layer = layers.Sampling("laplace", seed=3, name="z")
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
-    assert isinstance(again.prior, distributions.Laplace)
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    assert isinstance(again.family, families.Laplace)
     assert (again.seed, again.name) == (3, "z")
     np.testing.assert_array_equal(again(parameters), layer(parameters))
 
@@ -68,15 +72,15 @@ def test_the_kl_layer_adds_a_scalar(parameters, beta):
 
 
 def test_the_kl_layer_hands_z_to_a_family_without_a_closed_form():
-    class Shifted(distributions.Normal):
+    class Shifted(families.Normal):
         name = "shifted"
-        kl_divergence = distributions.Family.kl_divergence
+        kl_divergence = families.Family.kl_divergence
 
     family, z = Shifted(), tf.constant([[0.3, -1.0]])
     parameters = [tf.constant([[0.5, 0.5]]), tf.constant([[0.0, -1.0]])]
     layer = layers.KLDivergence(family)
     layer(parameters, z)
-    expected = tf.reduce_sum(family.log_prob(z, parameters) - family.log_prior(z))
+    expected = tf.reduce_sum(family.log_posterior(z, parameters) - family.log_prior(z))
     assert float(layer.losses[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -90,12 +94,12 @@ def test_the_kl_layer_adds_one_value_a_code(parameters):
 
 
 def test_the_layers_share_the_weights_of_a_learned_prior(make_vae, pictures):
-    vae = make_vae(prior="mixture")
-    assert vae.sampling.prior is vae.kl_divergence.prior is vae.prior
+    vae = make_vae(family="mixture")
+    assert vae.sampling.family is vae.kl_divergence.family is vae.family
     vae.compile("adam")
     rates = []
     for height in (0.0, 30.0):
-        vae.prior.means.assign(tf.fill(vae.prior.means.shape, height))
+        vae.family.means.assign(tf.fill(vae.family.means.shape, height))
         rates.append(vae.evaluate(pictures, verbose=0, return_dict=True)["rate"])
     assert rates[1] > rates[0] + 100
 
@@ -111,9 +115,20 @@ def test_the_loss_is_distortion_plus_beta_rate(make_vae, pictures, beta):
     vae = make_vae(beta=beta)
     vae.compile(keras.optimizers.Adam(0.01))
     history = vae.fit(
-        pictures[:32], validation_data=(pictures[32:],), epochs=2, batch_size=16, verbose=0
+        pictures[:32],
+        validation_data=(pictures[32:],),
+        epochs=2,
+        batch_size=16,
+        verbose=0,
     ).history
-    assert {"loss", "rate", "distortion", "val_loss", "val_rate", "val_distortion"} == set(history)
+    assert {
+        "loss",
+        "rate",
+        "distortion",
+        "val_loss",
+        "val_rate",
+        "val_distortion",
+    } == set(history)
     for prefix in ("", "val_"):
         loss, rate, distortion = (
             np.array(history[prefix + key]) for key in ("loss", "rate", "distortion")
@@ -143,7 +158,9 @@ def test_the_warm_up_rises_by_training_step_only(parameters):
     assert int(layer.step) == 6
 
 
-def test_the_warm_up_runs_in_fit_and_validation_uses_the_weight_reached(make_vae, pictures):
+def test_the_warm_up_runs_in_fit_and_validation_uses_the_weight_reached(
+    make_vae, pictures
+):
     vae = make_vae(beta=training.warm_up(8))
     vae.compile(keras.optimizers.Adam(1e-3))
     validation = pictures[:8]
@@ -159,7 +176,9 @@ def test_the_warm_up_runs_in_fit_and_validation_uses_the_weight_reached(make_vae
         np.array(history[f"val_{key}"]) for key in ("loss", "rate", "distortion")
     )
     np.testing.assert_allclose((loss - distortion) / rate, [0.5, 1, 1], atol=1e-3)
-    training_weight = (history["loss"][2] - history["distortion"][2]) / history["rate"][2]
+    training_weight = (history["loss"][2] - history["distortion"][2]) / history["rate"][
+        2
+    ]
     assert training_weight == pytest.approx(1, abs=1e-3)
     vae.evaluate(pictures, verbose=0)
     assert int(vae.kl_divergence.step) == 12
@@ -169,8 +188,10 @@ def test_the_warm_up_runs_in_fit_and_validation_uses_the_weight_reached(make_vae
 def test_the_kl_layer_is_rebuilt_from_its_configuration(parameters, beta):
     given = training.warm_up(10, end=2.0) if beta == "warm-up" else beta
     layer = layers.KLDivergence("laplace", beta=given, name="kl")
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
-    assert isinstance(again.prior, distributions.Laplace)
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    assert isinstance(again.family, families.Laplace)
     assert again.name == "kl"
     for step in (0, 5, 20):
         layer.step.assign(step)
@@ -182,7 +203,9 @@ def test_a_residual_layer_adds_to_its_inputs():
     x = tf.constant([[1.0, -2.0]])
     layer = layers.ResidualDense(2, "relu", kernel_initializer="identity")
     np.testing.assert_array_equal(layer(x), [[2.0, -2.0]])
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
     assert isinstance(again, layers.ResidualDense)
     assert again.activation is keras.activations.relu
 

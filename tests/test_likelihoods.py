@@ -26,7 +26,9 @@ def nll(layer, x, output):
 
 def test_bernoulli_is_scipys_on_binary_pictures(x, output):
     binary = (x > 0.5).astype("float32")
-    expected = -scipy.stats.bernoulli.logpmf(binary.astype(int), scipy.special.expit(output))
+    expected = -scipy.stats.bernoulli.logpmf(
+        binary.astype(int), scipy.special.expit(output)
+    )
     found = nll(likelihoods.Bernoulli(), binary, output)
     np.testing.assert_allclose(found, expected.sum(axis=(1, 2, 3)), rtol=1e-5)
 
@@ -34,24 +36,34 @@ def test_bernoulli_is_scipys_on_binary_pictures(x, output):
 def test_bernoulli_on_grey_pictures_is_the_cross_entropy(x, output):
     p = scipy.special.expit(output.astype("float64"))
     expected = -(x * np.log(p) + (1 - x) * np.log1p(-p)).sum(axis=(1, 2, 3))
-    np.testing.assert_allclose(nll(likelihoods.Bernoulli(), x, output), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        nll(likelihoods.Bernoulli(), x, output), expected, rtol=1e-5
+    )
 
 
 def test_bernoulli_of_saturated_logits_is_finite_and_right(x):
     binary = (x > 0.5).astype("float32")
     wrong = 1e4 * (1 - 2 * binary)
-    np.testing.assert_allclose(nll(likelihoods.Bernoulli(), binary, wrong), 1e4 * 24, rtol=1e-6)
-    np.testing.assert_allclose(nll(likelihoods.Bernoulli(), binary, -wrong), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        nll(likelihoods.Bernoulli(), binary, wrong), 1e4 * 24, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        nll(likelihoods.Bernoulli(), binary, -wrong), 0, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("sigma", [0.1, 1, 2.5])
 def test_gaussian_is_scipys(x, output, sigma):
     mean = scipy.special.expit(output)
     expected = -scipy.stats.norm(mean, sigma).logpdf(x).sum(axis=(1, 2, 3))
-    np.testing.assert_allclose(nll(likelihoods.Gaussian(sigma), x, output), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        nll(likelihoods.Gaussian(sigma), x, output), expected, rtol=1e-4
+    )
 
 
-@pytest.mark.parametrize("sigma", [None, 1e-4, 0.1, 1.0, 100.0, 1e4, "learned", "optimal"])
+@pytest.mark.parametrize(
+    "sigma", [None, 1e-4, 0.1, 1.0, 100.0, 1e4, "learned", "optimal"]
+)
 @pytest.mark.parametrize("pixels", [1.0, 1e4])
 def test_extreme_logits_have_finite_values_and_gradients(sigma, pixels, x):
     """Of outputs of all sizes up to 10,000, and pixels that nobody should give."""
@@ -97,7 +109,9 @@ def test_optimal_sigma_moves_towards_the_error_in_training(x, output):
 def test_optimal_sigma_is_best(x, output):
     """At the optimum, the loss is D/2 (1 + ln(2 pi sigma^2)), and no other sigma is better."""
     rmse = float(np.sqrt(np.mean((x - scipy.special.expit(output)) ** 2)))
-    losses = [nll(likelihoods.Gaussian(rmse * f), x, output).mean() for f in (0.9, 1.0, 1.1)]
+    losses = [
+        nll(likelihoods.Gaussian(rmse * f), x, output).mean() for f in (0.9, 1.0, 1.1)
+    ]
     assert losses[1] == min(losses)
     assert losses[1] == pytest.approx(12 * (1 + np.log(2 * np.pi * rmse**2)), rel=1e-4)
 
@@ -111,7 +125,9 @@ def test_sigma_stands_still_outside_training(x, output, sigma):
     assert float(layer.log_sigma) == before
 
 
-@pytest.mark.parametrize(("sigma", "moves"), [("optimal", True), ("learned", True), (0.3, False)])
+@pytest.mark.parametrize(
+    ("sigma", "moves"), [("optimal", True), ("learned", True), (0.3, False)]
+)
 def test_sigma_in_fit_and_in_evaluate(make_vae, pictures, sigma, moves):
     vae = make_vae(likelihood=likelihoods.Gaussian(sigma))
     before = float(vae.likelihood.log_sigma)
@@ -147,6 +163,8 @@ def test_likelihoods_by_name():
 @pytest.mark.parametrize("sigma", ["optimal", "learned", 0.3])
 def test_a_gaussian_is_rebuilt_from_its_configuration(sigma):
     layer = likelihoods.Gaussian(sigma)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
     assert isinstance(again, likelihoods.Gaussian)
     assert again.sigma == sigma

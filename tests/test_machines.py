@@ -14,9 +14,9 @@ import pytest
 from campaign import tries
 
 import helpers
-from helpers import runtime
+from helpers.engine import budgets
 
-PATHS = sorted((runtime.ROOT / "notebooks").glob("*.ipynb"))
+PATHS = sorted((budgets.ROOT / "notebooks").glob("*.ipynb"))
 
 # Imports without a network: Python tells an audit hook of every connection, whoever opens it
 
@@ -50,9 +50,11 @@ def test_importing_the_helpers_opens_no_connection(root):
     assert "afterwards: ['socket.getaddrinfo']" in run.stdout, "the hook is blind"
 
 
-def test_the_pseudo_pictures_are_kept_in_range_by_a_constraint_of_kerass_own_kind(make_vae):
+def test_the_pseudo_pictures_are_kept_in_range_by_a_constraint_of_kerass_own_kind(
+    make_vae,
+):
     """Keras before 3.15, and so Colab's, refuses a plain function."""
-    constraint = make_vae(prior="vamp").prior.pictures.constraint
+    constraint = make_vae(family="vamp").family.pictures.constraint
     assert isinstance(constraint, keras.constraints.Constraint)
     np.testing.assert_array_equal(constraint(np.float32([-1, 0.5, 2])), [0, 0.5, 1])
 
@@ -70,7 +72,9 @@ def bootstrap(monkeypatch):
         monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "path", [])
         monkeypatch.setattr(sys, "prefix", str(folder))
-        monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+        monkeypatch.setattr(
+            subprocess, "run", lambda command, check: commands.append(command)
+        )
         names = {}
         exec(source, names)
         assert sys.path[0] == str(names["root"])
@@ -106,8 +110,8 @@ DRAWS = r"\brng\b|\btrain\w*\(|\.fit\(|\belbo\("  # from a generator that runs o
 def copy_of_the_course(path, folder):
     """Copy one notebook and what it needs; return the copy of the notebook."""
     unwanted = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(runtime.ROOT / "helpers", folder / "helpers", ignore=unwanted)
-    shutil.copytree(runtime.ROOT / "data/weights", folder / "data/weights")
+    shutil.copytree(budgets.ROOT / "helpers", folder / "helpers", ignore=unwanted)
+    shutil.copytree(budgets.ROOT / "data/weights", folder / "data/weights")
     (folder / "notebooks").mkdir()
     return Path(shutil.copy(path, folder / "notebooks"))
 
@@ -130,10 +134,16 @@ def run_in_one_kernel(path, order):
         the id, the source and the text of every run, in turn.
     """
     notebook = nbformat.read(path, as_version=4)
-    code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    code = [
+        index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"
+    ]
     resources = {"metadata": {"path": str(path.parent)}}
     client = nbclient.NotebookClient(
-        notebook, timeout=1800, resources=resources, record_timing=False, coalesce_streams=True
+        notebook,
+        timeout=1800,
+        resources=resources,
+        record_timing=False,
+        coalesce_streams=True,
     )
     runs = []
     with client.setup_kernel():
@@ -156,7 +166,9 @@ def odd_machine(tmp_path, monkeypatch):
 def test_a_cell_run_again_says_the_same(path, odd_machine):
     """A reader goes back and runs a cell again; a draw from the running generator may differ."""
     copy = copy_of_the_course(path, odd_machine)
-    runs = run_in_one_kernel(copy, lambda code: [index for index in code for _ in range(2)])
+    runs = run_in_one_kernel(
+        copy, lambda code: [index for index in code for _ in range(2)]
+    )
     for (name, source, first), (_, _, again) in zip(runs[::2], runs[1::2], strict=True):
         if not re.search(DRAWS, source):
             assert again == first, name
@@ -164,7 +176,9 @@ def test_a_cell_run_again_says_the_same(path, odd_machine):
 
 @pytest.mark.parametrize("path", NOTEBOOKS[: tries(test=0, soak=6)])
 def test_a_notebook_run_again_in_its_kernel_says_the_same(path, odd_machine):
-    runs = run_in_one_kernel(copy_of_the_course(path, odd_machine), lambda code: code + code)
+    runs = run_in_one_kernel(
+        copy_of_the_course(path, odd_machine), lambda code: code + code
+    )
     half = len(runs) // 2
     for (name, _, first), (_, _, again) in zip(runs[:half], runs[half:], strict=True):
         assert again == first, name

@@ -54,28 +54,38 @@ def test_the_rates_of_the_latents_sum_to_the_rate(make_vae, pictures):
         assert rates.sum() == pytest.approx(metrics.elbo(vae, pictures).rate, rel=1e-4)
     mean, log_var = posterior_of(make_vae(), pictures)
     expected = (0.5 * (mean**2 + np.exp(log_var) - 1 - log_var)).mean(axis=0)
-    np.testing.assert_allclose(metrics.rate_per_latent(make_vae(), pictures), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        metrics.rate_per_latent(make_vae(), pictures), expected, rtol=1e-4
+    )
 
 
 def test_the_rates_of_dependent_latents_are_refused(make_vae, pictures):
     for prior in ("power_spherical", "mixture", "vamp"):
-        with pytest.raises(ValueError, match=rf"the prior '{prior}' belongs to whole codes"):
-            metrics.rate_per_latent(make_vae(prior=prior), pictures)
+        with pytest.raises(
+            ValueError, match=rf"the prior '{prior}' belongs to whole codes"
+        ):
+            metrics.rate_per_latent(make_vae(family=prior), pictures)
 
 
-@pytest.mark.parametrize("prior", ["normal", "student_t", "power_spherical", "mixture", "vamp"])
+@pytest.mark.parametrize(
+    "prior", ["normal", "student_t", "power_spherical", "mixture", "vamp"]
+)
 def test_iwae_with_one_sample_is_the_elbo(make_vae, binary, prior):
-    vae = make_vae(prior=prior)
+    vae = make_vae(family=prior)
     vae.compile("adam")
     elbos = [metrics.elbo(vae, binary).elbo for _ in range(12)]
-    bounds = [metrics.iwae_bound(vae, binary, samples=1, seed=seed) for seed in range(12)]
+    bounds = [
+        metrics.iwae_bound(vae, binary, samples=1, seed=seed) for seed in range(12)
+    ]
     error = np.hypot(np.std(elbos), np.std(bounds)) / np.sqrt(12)
     assert np.mean(bounds) == pytest.approx(np.mean(elbos), abs=5 * error)
 
 
 def test_iwae_repeats_with_its_seed(make_vae, binary):
     vae = make_vae()
-    first, again, other = (metrics.iwae_bound(vae, binary, 3, seed) for seed in (1, 1, 2))
+    first, again, other = (
+        metrics.iwae_bound(vae, binary, 3, seed) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first != other
 
@@ -162,10 +172,14 @@ def test_active_units_counts_latents_whose_mean_varies(make_vae, monkeypatch, pi
     assert metrics.active_units(vae, pictures, threshold=1e-5) == 3
 
 
-@pytest.mark.parametrize("prior", ["laplace", "kumaraswamy", "power_spherical", "mixture"])
-def test_active_units_are_counted_in_units_of_the_prior(make_vae, monkeypatch, pictures, prior):
+@pytest.mark.parametrize(
+    "prior", ["laplace", "kumaraswamy", "power_spherical", "mixture"]
+)
+def test_active_units_are_counted_in_units_of_the_prior(
+    make_vae, monkeypatch, pictures, prior
+):
     vae = make_vae(latent_size=3, prior=prior)
-    units = vae.prior.prior_variance(3)
+    units = vae.family.prior_variance(3)
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(1000, 3)) * np.sqrt(units * [0.1, 0.02, 0.005])
     monkeypatch.setattr(vae, "encode", lambda x: codes)
@@ -187,7 +201,9 @@ def test_mse_by_definition(pair):
 
 def test_psnr_by_definition(pair):
     x, y = pair
-    np.testing.assert_allclose(metrics.psnr(x, y), -10 * np.log10(metrics.mse(x, y)), rtol=1e-4)
+    np.testing.assert_allclose(
+        metrics.psnr(x, y), -10 * np.log10(metrics.mse(x, y)), rtol=1e-4
+    )
     flat = np.full((1, 12, 12, 1), 0.1, "float32")
     assert metrics.psnr(flat, 0 * flat)[0] == pytest.approx(20, rel=1e-4)
 
@@ -236,7 +252,10 @@ def test_neighbours_are_near_in_squared_distance():
     """(0.6, 0.6) is nearer to the origin than (1, 0), though not in the sum over pixels."""
     x_train = in_pixels([[0.6, 0.6], [0.6, 0.6], [1, 0], [1, 0]])
     labels = np.array([0, 0, 0, 1])
-    assert metrics.recognisable_share(in_pixels([[0, 0]]), x_train, labels, neighbours=2) == 1
+    assert (
+        metrics.recognisable_share(in_pixels([[0, 0]]), x_train, labels, neighbours=2)
+        == 1
+    )
 
 
 def test_recognisable_looks_at_the_first_ten_thousand_training_pictures():
@@ -273,7 +292,9 @@ def test_excess_kurtosis_of_known_distributions():
     rng = np.random.default_rng(0)
     shape = (200_000, 2)
     assert metrics.excess_kurtosis(rng.normal(size=shape)) == pytest.approx(0, abs=0.05)
-    assert metrics.excess_kurtosis(rng.uniform(size=shape)) == pytest.approx(-1.2, abs=0.02)
+    assert metrics.excess_kurtosis(rng.uniform(size=shape)) == pytest.approx(
+        -1.2, abs=0.02
+    )
     assert metrics.excess_kurtosis(rng.laplace(size=shape)) == pytest.approx(3, abs=0.3)
 
 
@@ -294,17 +315,21 @@ def test_information_and_its_gap():
     rng = np.random.default_rng(0)
     factors = rng.random((20_000, 2))
     noise = rng.normal(size=20_000)
-    codes = np.stack([np.exp(factors[:, 0]), noise, factors[:, 1] + factors[:, 0]], axis=1)
+    codes = np.stack(
+        [np.exp(factors[:, 0]), noise, factors[:, 1] + factors[:, 0]], axis=1
+    )
     shares = metrics.information(codes, factors)
     assert shares.shape == (2, 3)
     assert shares[0, 0] == pytest.approx(1)
     assert shares[:, 1] == pytest.approx(0, abs=0.01)
     assert 0.05 < shares[0, 2] == pytest.approx(shares[1, 2], abs=0.02)
     gap = metrics.mutual_information_gap(shares)
-    assert gap == pytest.approx((1 - shares[0, 2] + shares[1, 2] - shares[1].min()) / 2, abs=0.01)
-    assert metrics.mutual_information_gap(np.array([[0.2, 0.9, 0.1], [0.5, 0.5, 0.4]])) == (
-        pytest.approx(0.35)
+    assert gap == pytest.approx(
+        (1 - shares[0, 2] + shares[1, 2] - shares[1].min()) / 2, abs=0.01
     )
+    assert metrics.mutual_information_gap(
+        np.array([[0.2, 0.9, 0.1], [0.5, 0.5, 0.4]])
+    ) == (pytest.approx(0.35))
 
 
 def test_tracked_quality_is_that_of_every_round(make_vae, pictures):
@@ -312,7 +337,9 @@ def test_tracked_quality_is_that_of_every_round(make_vae, pictures):
     x, held_out = large[:30], large[30:]
     vae = make_vae((16, 16, 1))
     vae.compile("adam")
-    log = vae.fit(x, epochs=2, callbacks=[metrics.TrackQuality(x, held_out)], verbose=0).history
+    log = vae.fit(
+        x, epochs=2, callbacks=[metrics.TrackQuality(x, held_out)], verbose=0
+    ).history
     for prefix, shown in (("", x), ("val_", held_out)):
         for name, value in metrics.quality(shown, vae.reconstruct(shown)).items():
             first, last = log[prefix + name]
@@ -356,7 +383,9 @@ def test_the_terms_of_single_pictures_add_up_to_the_elbo(make_vae, pictures):
     assert rate.shape == distortion.shape == (40,)
     bound = metrics.elbo(vae, pictures)
     assert rate.mean() == pytest.approx(bound.rate, rel=1e-4)
-    assert distortion.mean() == pytest.approx(bound.distortion, rel=0.02)  # other samples of z
+    assert distortion.mean() == pytest.approx(
+        bound.distortion, rel=0.02
+    )  # other samples of z
     alone = metrics.elbo_terms(vae, pictures[7:8])
     assert alone[0] == pytest.approx(rate[7:8], rel=1e-4)
     assert len(set(np.round(distortion, 4))) > 30
@@ -366,7 +395,10 @@ def test_auc_by_scikit_learn_and_its_interval_by_repetition():
     rng = np.random.default_rng(0)
     values = []
     for _ in range(300):
-        normal, foreign = np.round(rng.normal(size=80), 1), np.round(rng.normal(1, 1, size=60), 1)
+        normal, foreign = (
+            np.round(rng.normal(size=80), 1),
+            np.round(rng.normal(1, 1, size=60), 1),
+        )
         estimate = metrics.auc(normal, foreign, resamples=50)
         labels = np.repeat([0, 1], [80, 60])
         expected = roc_auc_score(labels, np.concatenate([normal, foreign]))
@@ -385,14 +417,18 @@ def test_auc_of_scores_that_part_and_of_scores_that_do_not():
     assert metrics.auc(np.ones(5), np.ones(4)).value == 0.5
 
 
-@pytest.mark.parametrize(("normal", "foreign"), [([], [1.0]), ([1.0], []), ([1.0, np.nan], [2.0])])
+@pytest.mark.parametrize(
+    ("normal", "foreign"), [([], [1.0]), ([1.0], []), ([1.0, np.nan], [2.0])]
+)
 def test_auc_refuses_what_has_none(normal, foreign):
     with pytest.raises(ValueError, match="scores that are numbers"):
         metrics.auc(np.array(normal), np.array(foreign))
 
 
 def test_the_covered_share_of_points_on_a_line():
-    centres = np.array([[0.0], [1.0], [3.0], [7.0]])  # radii to the second neighbour: 3, 2, 3, 6
+    centres = np.array(
+        [[0.0], [1.0], [3.0], [7.0]]
+    )  # radii to the second neighbour: 3, 2, 3, 6
     points = np.array([[-3.0], [-3.1], [13.0], [13.1], [5.0]])
     assert metrics.covered_share(points, centres, neighbours=2) == pytest.approx(3 / 5)
     assert metrics.covered_share(centres, centres, neighbours=1) == 1
@@ -401,6 +437,18 @@ def test_the_covered_share_of_points_on_a_line():
 
 def test_precision_and_recall_of_a_narrow_and_a_wide_copy():
     rng = np.random.default_rng(0)
-    real, narrow, wide = (scale * rng.normal(size=(500, 3)) for scale in (1.0, 0.3, 3.0))
-    assert metrics.covered_share(narrow, real) > 0.95 > 0.5 > metrics.covered_share(real, narrow)
-    assert metrics.covered_share(wide, real) < 0.5 < 0.9 < metrics.covered_share(real, wide)
+    real, narrow, wide = (
+        scale * rng.normal(size=(500, 3)) for scale in (1.0, 0.3, 3.0)
+    )
+    assert (
+        metrics.covered_share(narrow, real)
+        > 0.95
+        > 0.5
+        > metrics.covered_share(real, narrow)
+    )
+    assert (
+        metrics.covered_share(wide, real)
+        < 0.5
+        < 0.9
+        < metrics.covered_share(real, wide)
+    )

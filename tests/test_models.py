@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import distributions, layers, likelihoods, models, runtime, training
+from helpers import families, layers, likelihoods, models, training
+from helpers.engine import budgets
 
 SHAPES = [(28, 28, 1), (17, 23, 3), (64, 64, 3)]
 ARCHITECTURES = ["dense", "conv"]
@@ -36,12 +37,16 @@ def test_a_vae_of_any_picture_size(shape, architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_autoencoder_of_any_picture_size(shape, architecture):
-    autoencoder = models.build_autoencoder(shape, latent_size=3, architecture=architecture)
+    autoencoder = models.build_autoencoder(
+        shape, latent_size=3, architecture=architecture
+    )
     x = random_pictures(2, shape)
     assert autoencoder.encode(x).shape == (2, 3)
     raw = autoencoder.predict(x, verbose=0)
     assert raw.shape == x.shape
-    np.testing.assert_allclose(autoencoder.reconstruct(x), np.clip(raw, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(
+        autoencoder.reconstruct(x), np.clip(raw, 0, 1), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -52,11 +57,22 @@ def test_a_whole_life(architecture, tmp_path):
     vae = models.build_vae(shape, latent_size=2, architecture=architecture)
     x = random_pictures(16, shape)
     seen = []
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs))
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(logs)
+    )
     vae.compile(optimizer=keras.optimizers.Adam(1e-3))
-    vae.fit(x, validation_data=(x,), epochs=2, batch_size=8, callbacks=[callback], verbose=0)
+    vae.fit(
+        x, validation_data=(x,), epochs=2, batch_size=8, callbacks=[callback], verbose=0
+    )
     assert len(seen) == 2
-    assert {"loss", "rate", "distortion", "val_loss", "val_rate", "val_distortion"} == set(seen[0])
+    assert {
+        "loss",
+        "rate",
+        "distortion",
+        "val_loss",
+        "val_rate",
+        "val_distortion",
+    } == set(seen[0])
     results = vae.evaluate(x, verbose=0, return_dict=True)
     assert set(results) == {"loss", "rate", "distortion"}
     assert vae.predict(x, verbose=0).shape == x.shape
@@ -70,16 +86,18 @@ def test_a_whole_life(architecture, tmp_path):
 
 def test_a_saved_vae_keeps_its_parts(make_vae, pictures, tmp_path):
     vae = make_vae(
-        prior="laplace", likelihood=likelihoods.Gaussian(0.3), beta=training.warm_up(10, end=3.0)
+        family="laplace",
+        likelihood=likelihoods.Gaussian(0.3),
+        beta=training.warm_up(10, end=3.0),
     )
     vae.compile("adam")
     vae.fit(pictures, epochs=1, verbose=0)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
-    assert isinstance(loaded.prior, distributions.Laplace)
+    assert isinstance(loaded.family, families.Laplace)
     assert isinstance(loaded.likelihood, likelihoods.Gaussian)
     assert loaded.likelihood.sigma == 0.3
-    assert loaded.sampling.prior.name == loaded.kl_divergence.prior.name == "laplace"
+    assert loaded.sampling.family.name == loaded.kl_divergence.family.name == "laplace"
     assert int(loaded.kl_divergence.step) == int(vae.kl_divergence.step)
     loaded.kl_divergence.step.assign(10)
     assert float(loaded.kl_divergence.current_beta()) == 3
@@ -114,7 +132,9 @@ def test_an_autoencoder_is_compiled_on_mse_like_any_model(make_autoencoder, pict
     assert autoencoder.evaluate(pictures, pictures, verbose=0) < before
 
 
-def test_a_loaded_autoencoder_is_compiled_and_goes_on(make_autoencoder, pictures, tmp_path):
+def test_a_loaded_autoencoder_is_compiled_and_goes_on(
+    make_autoencoder, pictures, tmp_path
+):
     """Two epochs, saved and loaded, two more: the weights of four in a row."""
     saved, straight = make_autoencoder(), make_autoencoder()
     for autoencoder, epochs in ((saved, 2), (straight, 4)):
@@ -122,7 +142,9 @@ def test_a_loaded_autoencoder_is_compiled_and_goes_on(make_autoencoder, pictures
         autoencoder.fit(pictures, pictures, epochs=epochs, shuffle=False, verbose=0)
     saved.save(tmp_path / "autoencoder.keras")
     loaded = keras.saving.load_model(tmp_path / "autoencoder.keras")
-    np.testing.assert_array_equal(loaded.reconstruct(pictures), saved.reconstruct(pictures))
+    np.testing.assert_array_equal(
+        loaded.reconstruct(pictures), saved.reconstruct(pictures)
+    )
     assert loaded.compiled
     assert loaded.loss == "mse"
     steps = int(saved.optimizer.iterations)
@@ -135,7 +157,9 @@ def test_a_loaded_autoencoder_is_compiled_and_goes_on(make_autoencoder, pictures
 
 def test_a_call_says_whether_it_trains(make_vae, pictures):
     """The warm-up's step and the optimal sigma move in training only."""
-    vae = make_vae(likelihood=likelihoods.Gaussian("optimal"), beta=training.warm_up(10))
+    vae = make_vae(
+        likelihood=likelihoods.Gaussian("optimal"), beta=training.warm_up(10)
+    )
     before = float(vae.likelihood.log_sigma)
     vae(pictures)
     vae(pictures, training=False)
@@ -147,7 +171,7 @@ def test_a_call_says_whether_it_trains(make_vae, pictures):
 
 
 def test_loading_needs_nothing_but_the_import(make_vae, pictures, tmp_path):
-    vae = make_vae(prior="exponential")
+    vae = make_vae(family="exponential")
     vae.save(tmp_path / "vae.keras")
     np.save(tmp_path / "x.npy", pictures)
     code = (
@@ -156,7 +180,7 @@ def test_loading_needs_nothing_but_the_import(make_vae, pictures, tmp_path):
         "vae = keras.saving.load_model('vae.keras')\n"
         "np.save('y.npy', vae.reconstruct(np.load('x.npy')))\n"
     )
-    command = [sys.executable, "-c", code, str(runtime.ROOT)]
+    command = [sys.executable, "-c", code, str(budgets.ROOT)]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     np.testing.assert_allclose(
         np.load(tmp_path / "y.npy"), vae.reconstruct(pictures), rtol=1e-5, atol=1e-6
@@ -169,11 +193,16 @@ def test_encoder_and_decoder_are_models_of_their_own(make_vae, pictures, tmp_pat
     for part, argument in ((vae.encoder, pictures), (vae.decoder, z)):
         part.save(tmp_path / "part.keras")
         loaded = keras.saving.load_model(tmp_path / "part.keras")
-        first, second = part.predict(argument, verbose=0), loaded.predict(argument, verbose=0)
+        first, second = (
+            part.predict(argument, verbose=0),
+            loaded.predict(argument, verbose=0),
+        )
         np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
 
 
-def test_a_vae_decodes_through_a_sigmoid_and_an_autoencoder_clips(make_vae, make_autoencoder):
+def test_a_vae_decodes_through_a_sigmoid_and_an_autoencoder_clips(
+    make_vae, make_autoencoder
+):
     z = np.array([[9.0, -8.0], [0.0, 7.0]], "float32")
     vae, autoencoder = make_vae(), make_autoencoder()
     logits = vae.decoder(z).numpy()
@@ -190,10 +219,10 @@ def test_predict_decodes_a_sample_not_the_mean(make_vae, pictures):
     np.testing.assert_array_equal(vae.reconstruct(pictures), vae.reconstruct(pictures))
 
 
-@pytest.mark.parametrize("prior", list(distributions.families()))
+@pytest.mark.parametrize("prior", list(families.registry()))
 def test_encode_returns_the_posterior_means(make_vae, pictures, prior):
-    vae = make_vae(prior=prior)
-    mean = vae.prior.mean(vae.posterior(tf.constant(pictures)))
+    vae = make_vae(family=prior)
+    mean = vae.family.posterior_mean(vae.posterior(tf.constant(pictures)))
     np.testing.assert_allclose(vae.encode(pictures), mean, rtol=1e-4, atol=1e-6)
 
 
@@ -203,19 +232,19 @@ def test_generate_repeats_with_its_seed(make_vae):
     assert not np.array_equal(vae.generate(4, seed=1), vae.generate(4, seed=2))
 
 
-@pytest.mark.parametrize("prior", list(distributions.families()))
+@pytest.mark.parametrize("prior", list(families.registry()))
 def test_generate_scales_around_the_priors_mean(make_vae, monkeypatch, prior):
-    vae = make_vae(prior=prior)
+    vae = make_vae(family=prior)
     monkeypatch.setattr(vae, "decode", lambda z: np.asarray(z))
     codes = vae.generate(5, seed=3)
-    np.testing.assert_allclose(codes, vae.prior.sample_prior((5, 2), 3), rtol=1e-6)
-    mean = vae.prior.prior_mean
+    np.testing.assert_allclose(codes, vae.family.sample_prior((5, 2), 3), rtol=1e-6)
+    mean = vae.family.prior_mean(2)
     halved = vae.generate(5, temperature=0.5, seed=3)
     np.testing.assert_allclose(halved - mean, 0.5 * (codes - mean), atol=1e-6)
 
 
 def test_codes_of_a_sphere_are_generated_on_it(make_vae, monkeypatch):
-    vae = make_vae(prior="power_spherical", latent_size=5)
+    vae = make_vae(family="power_spherical", latent_size=5)
     monkeypatch.setattr(vae, "decode", lambda z: np.asarray(z))
     for temperature in (1.0, 0.5):
         lengths = np.linalg.norm(vae.generate(9, temperature=temperature), axis=1)
@@ -223,15 +252,15 @@ def test_codes_of_a_sphere_are_generated_on_it(make_vae, monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("prior", list(distributions.families()))
+@pytest.mark.parametrize("prior", list(families.registry()))
 def test_the_decoder_takes_codes_in_units_of_their_prior(prior, architecture):
     """So a network learns as fast from a narrow prior as from a wide one."""
     vae = models.build_vae((12, 9, 1), 4, prior, architecture=architecture)
     names = [layer.name for layer in vae.decoder.layers]
-    if isinstance(vae.prior, distributions.Normal):
+    if isinstance(vae.family, families.Normal):
         assert "standardised" not in names
     else:
-        z = vae.prior.sample_prior((20_000, 4), seed=0)
+        z = vae.family.sample_prior((20_000, 4), seed=0)
         inputs = vae.decoder.get_layer("standardised")(z).numpy()
         np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=0.05)
         np.testing.assert_allclose(inputs.std(axis=0), 1, atol=0.1)
@@ -284,7 +313,10 @@ def test_the_size_of_the_dense_vae():
     vae = models.build_vae((28, 28, 1), latent_size=32)
     encoder = 784 * 512 + 512 + 512 * 256 + 256 + 2 * (256 * 32 + 32)
     decoder = 32 * 256 + 256 + 256 * 512 + 512 + 2 * (512 * 512 + 512) + 512 * 784 + 784
-    assert (vae.encoder.count_params(), vae.decoder.count_params()) == (encoder, decoder)
+    assert (vae.encoder.count_params(), vae.decoder.count_params()) == (
+        encoder,
+        decoder,
+    )
 
 
 def test_a_hidden_layer_as_wide_as_the_one_before_adds_to_it():
@@ -301,11 +333,27 @@ def test_a_hidden_layer_as_wide_as_the_one_before_adds_to_it():
 def test_convolutions_keep_maps_small_and_go_back_the_same_way():
     """Maps at a picture's full or half size would take most of a training step."""
     vae = models.build_vae((64, 64, 3), 64, likelihood="gaussian", architecture="conv")
-    for network, names in ((vae.encoder, ("down_1", "down_2")), (vae.decoder, ("widen", "up_1"))):
+    for network, names in (
+        (vae.encoder, ("down_1", "down_2")),
+        (vae.decoder, ("widen", "up_1")),
+    ):
         sides = sorted(network.get_layer(name).output.shape[1] for name in names)
         assert sides == [8, 16]
-    encoder = 8 * 8 * 3 * 64 + 64 + 4 * 4 * 64 * 128 + 128 + 128 * 48 + 48 + 2 * (3072 * 64 + 64)
-    decoder = 64 * 3072 + 3072 + 48 * 128 + 128 + 4 * 4 * 128 * 64 + 64 + 8 * 8 * 64 * 3 + 3
-    assert (vae.encoder.count_params(), vae.decoder.count_params()) == (encoder, decoder)
+    encoder = (
+        8 * 8 * 3 * 64
+        + 64
+        + 4 * 4 * 64 * 128
+        + 128
+        + 128 * 48
+        + 48
+        + 2 * (3072 * 64 + 64)
+    )
+    decoder = (
+        64 * 3072 + 3072 + 48 * 128 + 128 + 4 * 4 * 128 * 64 + 64 + 8 * 8 * 64 * 3 + 3
+    )
+    assert (vae.encoder.count_params(), vae.decoder.count_params()) == (
+        encoder,
+        decoder,
+    )
     deeper = models.conv_encoder((64, 64, 3), 2, filters=(8, 16, 16))
     assert deeper.get_layer("down_3").output.shape[1:] == (4, 4, 16)

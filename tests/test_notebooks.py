@@ -10,11 +10,13 @@ import nbformat
 import pytest
 
 import helpers
-from helpers import notebooks, runtime
+from helpers.engine import budgets, notebooks
 
-PATHS = sorted((runtime.ROOT / "notebooks").glob("*.ipynb"))
+PATHS = sorted((budgets.ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "nbval-check-output"
-MACHINE = re.compile(r"(?<![\w./])/(home|work|root|tmp|Users)/|\b[A-Z]:\\(?!n)|\b0x[0-9a-f]{6,}")
+MACHINE = re.compile(
+    r"(?<![\w./])/(home|work|root|tmp|Users)/|\b[A-Z]:\\(?!n)|\b0x[0-9a-f]{6,}"
+)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 SOLUTION = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
@@ -44,7 +46,9 @@ def texts_of(output):
 
 def prose_of(cell):
     """A Markdown cell without its fenced code and its inline code."""
-    return re.sub(r"`[^`\n]*`", "", re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL))
+    return re.sub(
+        r"`[^`\n]*`", "", re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL)
+    )
 
 
 def test_there_are_notebooks():
@@ -92,7 +96,10 @@ def test_nothing_tells_of_the_machine_it_ran_on(notebook):
     texts += [
         text
         for output in outputs_of(notebook)
-        for kind, text in [("text", output.get("text", "")), *output.get("data", {}).items()]
+        for kind, text in [
+            ("text", output.get("text", "")),
+            *output.get("data", {}).items(),
+        ]
         if not kind.startswith("image/")
     ]
     for text in texts:
@@ -167,19 +174,35 @@ def test_only_the_bootstrap_runs_other_programs(notebook):
         for node in ast.walk(ast.parse(cell.source)):
             used |= {getattr(node, "id", None), getattr(node, "attr", None)}
             if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [getattr(node, "module", None), *(alias.name for alias in node.names)]
+                names = [
+                    getattr(node, "module", None),
+                    *(alias.name for alias in node.names),
+                ]
                 used |= {part for name in names if name for part in name.split(".")}
         assert not used & RUNNERS, (cell.id, used & RUNNERS)
 
 
 INLINE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
-CHANGERS = {"append", "extend", "insert", "pop", "remove", "add", "update", "setdefault", "clear"}
+CHANGERS = {
+    "append",
+    "extend",
+    "insert",
+    "pop",
+    "remove",
+    "add",
+    "update",
+    "setdefault",
+    "clear",
+}
 
 
 def operations(code):
     """Yield the name and argument of every operation of a cell, and of its comprehensions."""
     for operation in dis.get_instructions(code):
-        if isinstance(operation.argval, types.CodeType) and operation.argval.co_name in INLINE:
+        if (
+            isinstance(operation.argval, types.CodeType)
+            and operation.argval.co_name in INLINE
+        ):
             yield from operations(operation.argval)
         yield operation.opname, operation.argval
 
@@ -197,8 +220,12 @@ def carried_over(source):
             written.add(name)
             found |= {name} & read
     nodes = list(ast.walk(ast.parse(source)))
-    own = {node.id for node in nodes if isinstance(node, ast.Name) and node.id not in read}
-    own |= {node.id for node in nodes if isinstance(node, ast.Name) and not is_read(node)}
+    own = {
+        node.id for node in nodes if isinstance(node, ast.Name) and node.id not in read
+    }
+    own |= {
+        node.id for node in nodes if isinstance(node, ast.Name) and not is_read(node)
+    }
     for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
@@ -270,7 +297,9 @@ def test_shown_figures_are_there(notebook):
         if "plt.show()" in cell.source:
             assert notebooks.figures_of(cell), cell.id
             assert cell.source.splitlines()[-1] == "plt.show()", cell.id
-        assert len(notebooks.figures_of(cell)) == cell.source.count("plt.show()"), cell.id
+        assert len(notebooks.figures_of(cell)) == cell.source.count("plt.show()"), (
+            cell.id
+        )
 
 
 def test_notebooks_with_data_ran_on_the_real_digits(notebook):
@@ -327,7 +356,11 @@ def test_there_are_at_least_four_exercises(path):
 
 @pytest.mark.parametrize(("path", "text", "stub", "check", "solution"), EXERCISES)
 def test_an_exercise_has_four_cells(path, text, stub, check, solution):
-    assert [stub.cell_type, check.cell_type, solution.cell_type] == ["code", "code", "markdown"]
+    assert [stub.cell_type, check.cell_type, solution.cell_type] == [
+        "code",
+        "code",
+        "markdown",
+    ]
     assert "raise NotImplementedError" in stub.source
     assert re.search(r"print\(checks\w*\.check_\w+\(\w+\)\)$", check.source)
     assert "".join(output.text for output in check.outputs) == "not attempted\n"
@@ -338,7 +371,9 @@ def test_an_exercise_has_four_cells(path, text, stub, check, solution):
 
 
 @pytest.mark.parametrize(("path", "text", "stub", "check", "solution"), EXERCISES)
-def test_the_solution_is_correct_and_the_stub_not_attempted(path, text, stub, check, solution):
+def test_the_solution_is_correct_and_the_stub_not_attempted(
+    path, text, stub, check, solution
+):
     assert verdict_of(path, stub.source, check) == "not attempted"
     code = "\n".join(SOLUTION.findall(solution.source))
     assert verdict_of(path, code, check).startswith("correct")
@@ -346,10 +381,16 @@ def test_the_solution_is_correct_and_the_stub_not_attempted(path, text, stub, ch
 
 @pytest.mark.parametrize(("path", "text", "stub", "check", "solution"), EXERCISES)
 def test_no_other_cell_needs_the_readers_function(path, text, stub, check, solution):
-    names = {node.name for node in ast.parse(stub.source).body if isinstance(node, ast.FunctionDef)}
+    names = {
+        node.name
+        for node in ast.parse(stub.source).body
+        if isinstance(node, ast.FunctionDef)
+    }
     for cell in cells_of(nbformat.read(path, as_version=4), "code"):
         if cell.id not in (stub.id, check.id):
             used = {
-                node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)
+                node.id
+                for node in ast.walk(ast.parse(cell.source))
+                if isinstance(node, ast.Name)
             }
             assert not names & used, cell.id

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 import helpers
-from helpers import notebooks
+from helpers.engine import notebooks
 
 FIGURE = """import matplotlib.pyplot as plt
 plt.plot([1, 2])
@@ -120,7 +120,14 @@ def test_an_unknown_name_ends_with_an_error(course, capsys):
 
 
 def test_the_command_exits_with_the_status():
-    command = [sys.executable, "-m", "helpers.notebooks", "stamp", "--repo", "no-owner"]
+    command = [
+        sys.executable,
+        "-m",
+        "helpers.engine.notebooks",
+        "stamp",
+        "--repo",
+        "no-owner",
+    ]
     run = subprocess.run(command, cwd=notebooks.ROOT, capture_output=True, text=True)
     assert run.returncode == 1
     assert "owner/name" in run.stderr
@@ -159,8 +166,12 @@ def test_a_failing_notebook_is_not_saved(course):
 
 
 def test_clean_keeps_tags_only():
-    output = new_output("display_data", {"text/plain": "x"}, metadata={"needs": "light"})
-    cell = new_code_cell("x", outputs=[output], metadata={"tags": ["image:x"], "scrolled": True})
+    output = new_output(
+        "display_data", {"text/plain": "x"}, metadata={"needs": "light"}
+    )
+    cell = new_code_cell(
+        "x", outputs=[output], metadata={"tags": ["image:x"], "scrolled": True}
+    )
     plain = new_markdown_cell("y", metadata={"jp": 1})
     notebook = new_notebook(cells=[cell, plain], metadata={"widgets": {"state": {}}})
     notebooks.clean(notebook)
@@ -181,7 +192,9 @@ def picture(array):
 def compressed(array):
     """What ``compress_figures`` makes of a picture (h, w, 3), opened, and its size in bytes."""
     text = new_output("stream", text="hello")
-    output = new_output("display_data", {"image/png": picture(array), "text/plain": "x"})
+    output = new_output(
+        "display_data", {"image/png": picture(array), "text/plain": "x"}
+    )
     cell = new_code_cell("x", outputs=[text, output])
     notebooks.compress_figures(new_notebook(cells=[new_markdown_cell("y"), cell]))
     assert cell.outputs[0].text == "hello"
@@ -232,7 +245,9 @@ def test_a_figure_of_more_colours_looks_alike_and_gets_smaller():
 
 
 def test_a_smooth_grey_figure_gets_smaller():
-    array = np.repeat(np.add.outer(np.arange(60), np.arange(80))[..., np.newaxis], 3, axis=2)
+    array = np.repeat(
+        np.add.outer(np.arange(60), np.arange(80))[..., np.newaxis], 3, axis=2
+    )
     _, size = compressed(array.astype("uint8"))
     assert size < 0.8 * len(base64.b64decode(picture(array.astype("uint8"))))
 
@@ -243,7 +258,9 @@ def test_the_last_figure_of_a_tagged_cell_is_saved(course):
         for data in (b"first", b"last")
     ]
     text = new_output("stream", text="hello")
-    tagged = new_code_cell("x", outputs=[text, *outputs], metadata={"tags": ["image:mine"]})
+    tagged = new_code_cell(
+        "x", outputs=[text, *outputs], metadata={"tags": ["image:mine"]}
+    )
     other = new_code_cell("y", outputs=outputs, metadata={"tags": ["other"]})
     notebooks.save_images(new_notebook(cells=[tagged, other]))
     assert [path.name for path in (course / "images").iterdir()] == ["mine.png"]
@@ -291,7 +308,9 @@ def stamped_copy(tmp_path, root):
         new_code_cell(f'REPOSITORY, TAG = "{repository}", "{tag}"'),
     ]
     nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / "01_a.ipynb")
-    (tmp_path / "README.md").write_text(f"[a]({link}) `git clone github.com/{repository}`\n")
+    (tmp_path / "README.md").write_text(
+        f"[a]({link}) `git clone github.com/{repository}`\n"
+    )
     return tmp_path
 
 
@@ -338,7 +357,9 @@ def test_a_stamp_of_the_present_names_changes_nothing(stamped_copy):
     assert [path.read_bytes() for path in files] == before
 
 
-@pytest.mark.parametrize("repository", ["name", "a/b/c", "a b/c", "", "https://github.com/a/b"])
+@pytest.mark.parametrize(
+    "repository", ["name", "a/b/c", "a b/c", "", "https://github.com/a/b"]
+)
 def test_a_bad_repository_is_refused(stamped_copy, repository):
     with pytest.raises(ValueError, match="owner/name"):
         notebooks.stamp(repository, "v1", root=stamped_copy)

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from helpers import distributions, plots
+from helpers import families, plots
 
-FACTORISED = [name for name, family in distributions.families().items() if family.factorised]
+FACTORISED = [name for name, family in families.registry().items() if family.factorised]
 
 
 def texts(figure):
@@ -17,7 +17,9 @@ def texts(figure):
 
 
 def test_tile_puts_pictures_row_by_row_with_gaps():
-    images = np.arange(1, 6, dtype="float32").reshape(5, 1, 1, 1) * np.ones((5, 2, 3, 1), "float32")
+    images = np.arange(1, 6, dtype="float32").reshape(5, 1, 1, 1) * np.ones(
+        (5, 2, 3, 1), "float32"
+    )
     tiled = plots.tile(images, columns=2, gap=1)
     assert tiled.shape == (3 * 2 + 2, 2 * 3 + 1, 1)
     expected = np.zeros((8, 7))
@@ -34,7 +36,9 @@ def test_tile_keeps_a_picture_upright():
 
 def test_gaps_are_white_in_grey_and_in_colour():
     for channels, paper in ((1, 0.0), (3, 1.0)):
-        tiled = plots.tile(np.full((2, 2, 2, channels), 0.5, "float32"), columns=2, gap=2)
+        tiled = plots.tile(
+            np.full((2, 2, 2, channels), 0.5, "float32"), columns=2, gap=2
+        )
         np.testing.assert_array_equal(tiled[:, 2:4], paper)
 
 
@@ -104,7 +108,11 @@ def histories():
 
 def test_learning_curves_draw_training_dashed_and_held_out_solid(histories):
     figure = plots.learning_curves(
-        histories, {"loss": "loss (nats)", "rate": "rate (nats)"}, "Curves", log=True, skip=1
+        histories,
+        {"loss": "loss (nats)", "rate": "rate (nats)"},
+        "Curves",
+        log=True,
+        skip=1,
     )
     assert figure.get_suptitle() == "Curves"
     for ax, key in zip(figure.axes, ("loss", "rate"), strict=True):
@@ -116,9 +124,13 @@ def test_learning_curves_draw_training_dashed_and_held_out_solid(histories):
             for prefix, style in (("", "--"), ("val_", "-")):
                 line = next(lines)
                 np.testing.assert_array_equal(line.get_xdata(), [20, 30])
-                np.testing.assert_array_equal(line.get_ydata(), history[prefix + key][1:])
+                np.testing.assert_array_equal(
+                    line.get_ydata(), history[prefix + key][1:]
+                )
                 assert line.get_linestyle() == style
-    assert {"two", "thirty-two", "training", "held out"} <= set(texts(figure).splitlines())
+    assert {"two", "thirty-two", "training", "held out"} <= set(
+        texts(figure).splitlines()
+    )
 
 
 def test_the_code_scatter_gives_every_code_its_digits_colour():
@@ -129,7 +141,9 @@ def test_the_code_scatter_gives_every_code_its_digits_colour():
     (points,) = ax.collections
     drawn = {
         tuple(np.round(place, 6)): to_hex(colour)
-        for place, colour in zip(points.get_offsets(), points.get_facecolors(), strict=True)
+        for place, colour in zip(
+            points.get_offsets(), points.get_facecolors(), strict=True
+        )
     }
     expected = {
         tuple(np.round(code, 6)): plots.DIGIT_COLOURS[label].lower()
@@ -144,7 +158,9 @@ def test_the_code_scatter_gives_every_code_its_digits_colour():
 
 
 def test_the_code_scatter_without_a_legend():
-    figure = plots.code_scatter(np.zeros((3, 2)), np.array([1, 2, 3]), "Codes", legend=False)
+    figure = plots.code_scatter(
+        np.zeros((3, 2)), np.array([1, 2, 3]), "Codes", legend=False
+    )
     assert figure.axes[0].get_legend() is None
 
 
@@ -152,7 +168,7 @@ def test_ten_digit_colours_all_different():
     assert len({colour.lower() for colour in plots.DIGIT_COLOURS}) == 10
 
 
-@pytest.mark.parametrize("name", list(distributions.families()))
+@pytest.mark.parametrize("name", list(families.registry()))
 def test_every_family_has_a_colour_of_its_own(name):
     colour = plots.FAMILY_COLOURS[name]
     assert list(plots.FAMILY_COLOURS.values()).count(colour) == 1
@@ -165,7 +181,7 @@ def test_a_readers_own_family_is_grey():
 
 @pytest.mark.parametrize("name", FACTORISED)
 def test_manifold_codes_are_finite_and_read_like_a_map(name):
-    quantile = distributions.get_family(name).prior_quantile
+    quantile = families.get_family(name).prior_quantile
     codes = plots.manifold_codes(quantile, side=5)
     assert codes.shape == (25, 2)
     assert codes.dtype == np.float32
@@ -203,14 +219,24 @@ def test_a_walk_has_its_pictures_above_and_its_density_below():
     rng = np.random.default_rng(0)
     rows = {"codes": rng.random((4, 3, 3, 1)), "pixels": rng.random((4, 3, 3, 1))}
     weights = np.linspace(0, 1, 4)
-    lines = {"codes": np.array([1.0, -5.0, -6.0, 2.0]), "pixels": np.array([2.0, 1.0, 0.0, 3.0])}
+    lines = {
+        "codes": np.array([1.0, -5.0, -6.0, 2.0]),
+        "pixels": np.array([2.0, 1.0, 0.0, 3.0]),
+    }
     figure = plots.walk(rows, weights, lines, "ln p(z) (nats)", "Way")
     above, below = figure.axes
     together = np.concatenate(list(rows.values()))
-    np.testing.assert_allclose(above.images[0].get_array(), plots.tile(together, 4)[..., 0], 1e-6)
+    np.testing.assert_allclose(
+        above.images[0].get_array(), plots.tile(together, 4)[..., 0], 1e-6
+    )
     assert above.get_title(loc="left") == "Way"
-    assert [label.get_text() for label in above.get_yticklabels()] == ["codes", "pixels"]
-    np.testing.assert_array_equal(above.get_yticks(), [2, 6])  # beside the rows of 3 pixels
+    assert [label.get_text() for label in above.get_yticklabels()] == [
+        "codes",
+        "pixels",
+    ]
+    np.testing.assert_array_equal(
+        above.get_yticks(), [2, 6]
+    )  # beside the rows of 3 pixels
     for line, (label, values) in zip(below.lines, lines.items(), strict=True):
         assert line.get_label() == label
         np.testing.assert_array_equal(line.get_xdata(), weights)
@@ -233,7 +259,9 @@ def test_the_digit_legend_names_ten_digits():
     plots.digit_legend(ax)
     legend = ax.get_legend()
     assert legend.get_title().get_text() == "digit"
-    assert [text.get_text() for text in legend.get_texts()] == [str(d) for d in range(10)]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        str(d) for d in range(10)
+    ]
     colours = [to_hex(handle.get_color()) for handle in legend.legend_handles]
     assert colours == [colour.lower() for colour in plots.DIGIT_COLOURS]
 
@@ -259,10 +287,15 @@ def test_the_latent_model_has_three_panels_and_its_marks():
     np.testing.assert_allclose(draws.get_offsets(), samples[1])
     np.testing.assert_allclose(draws.get_array(), samples[0])
     assert [text.get_text() for text in right.texts] == ["A", "B"]
-    assert [line.get_xydata()[0].tolist() for line in right.lines] == [[0.5, 1.0], [-1.0, 2.0]]
+    assert [line.get_xydata()[0].tolist() for line in right.lines] == [
+        [0.5, 1.0],
+        [-1.0, 2.0],
+    ]
     for ax in (middle, right):
         assert (*ax.get_xlim(), *ax.get_ylim()) == extent
-    dense = right.collections[0].get_paths()[-1].vertices  # the darkest level lies at the top
+    dense = (
+        right.collections[0].get_paths()[-1].vertices
+    )  # the darkest level lies at the top
     assert dense[:, 1].min() > 2
 
 
@@ -277,7 +310,9 @@ def test_posteriors_have_a_panel_a_data_point():
         (line,) = ax.lines
         np.testing.assert_array_equal(line.get_xydata(), np.stack([z, fit], axis=1))
         (area,) = ax.collections
-        assert area.get_paths()[0].vertices[:, 1].max() == pytest.approx(exact[name].max())
+        assert area.get_paths()[0].vertices[:, 1].max() == pytest.approx(
+            exact[name].max()
+        )
         assert ax.get_title(loc="left") == f"{name}\ngap {gap} nats"
 
 
@@ -293,7 +328,9 @@ def test_dots_and_lines_share_a_colour():
     ):
         assert line.get_label() == label
         np.testing.assert_array_equal(line.get_ydata(), values)
-        np.testing.assert_array_equal(dots.get_xydata(), np.stack([at, measured[label]], axis=1))
+        np.testing.assert_array_equal(
+            dots.get_xydata(), np.stack([at, measured[label]], axis=1)
+        )
         assert line.get_color() == dots.get_color()
         assert (dots.get_linestyle(), dots.get_marker()) == ("None", "o")
     assert ax.lines[0].get_color() != ax.lines[2].get_color()
@@ -355,7 +392,9 @@ def test_paths_show_routes_and_every_twentieth_gap():
         assert other.get_label() == name
     np.testing.assert_array_equal(star.get_xydata(), [centre])
     assert decay.get_yscale() == "log"
-    first = ground.collections[0].get_paths()[0].vertices - centre  # the gap's contour at 1
+    first = (
+        ground.collections[0].get_paths()[0].vertices - centre
+    )  # the gap's contour at 1
     gap = 0.5 * np.sum(first @ np.linalg.inv(covariance) * first, axis=1)
     np.testing.assert_allclose(gap, 1, atol=0.05)
 
@@ -370,22 +409,31 @@ def test_the_chain_has_its_marginals_and_a_gap_a_length():
     assert flow.collections
     assert flow.get_ylim() == (-3, 3)
     assert flow.get_xlim()[0] == 0
-    peak = flow.collections[0].get_paths()[-1].vertices  # the highest level lies around x = 1
+    peak = (
+        flow.collections[0].get_paths()[-1].vertices
+    )  # the highest level lies around x = 1
     np.testing.assert_allclose(peak[:, 1].mean(), 1, atol=0.2)
     assert 0 < peak[:, 1].min() < peak[:, 1].max() < 2
     for line, (label, values) in zip(gap.lines, gaps.items(), strict=True):
         assert line.get_label() == label
-        np.testing.assert_array_equal(line.get_xydata(), np.stack([lengths, values], axis=1))
+        np.testing.assert_array_equal(
+            line.get_xydata(), np.stack([lengths, values], axis=1)
+        )
     assert gap.get_xscale() == "log"
     assert [text.get_text() for text in gap.get_xticklabels()] == ["5", "10", "40"]
-    assert [text.get_text() for text in gap.get_legend().get_texts()] == ["fixed", "exact"]
+    assert [text.get_text() for text in gap.get_legend().get_texts()] == [
+        "fixed",
+        "exact",
+    ]
 
 
 # 05 The latent space
 
 
 def test_learning_curves_count_in_epochs_where_asked(histories):
-    figure = plots.learning_curves(histories, {"loss": "loss"}, "Epochs", steps_an_epoch=20)
+    figure = plots.learning_curves(
+        histories, {"loss": "loss"}, "Epochs", steps_an_epoch=20
+    )
     (ax,) = figure.axes
     assert ax.get_xlabel() == "epochs"
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0.5, 1, 1.5])
@@ -403,7 +451,10 @@ def test_a_walk_draws_a_line_for_every_one_of_four_rows():
 def test_posterior_ellipses_reach_two_standard_deviations():
     figure, ax = plt.subplots()
     ax.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
-    means, deviations = np.array([[1.0, -1.0], [0.0, 2.0]]), np.array([[0.5, 0.1], [0.2, 0.3]])
+    means, deviations = (
+        np.array([[1.0, -1.0], [0.0, 2.0]]),
+        np.array([[0.5, 0.1], [0.2, 0.3]]),
+    )
     plots.posterior_ellipses(ax, means, deviations, np.array([3, 7]))
     (ellipses,) = ax.collections
     figure.canvas.draw()
@@ -420,12 +471,18 @@ def test_posterior_ellipses_reach_two_standard_deviations():
 def test_the_thumbnail_map_puts_pictures_where_their_points_are():
     points = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [9.9, 9.9]])
     pictures = np.ones((4, 3, 3, 1), "float32")
-    figure = plots.thumbnail_map(points, pictures, np.array([0, 1, 2, 3]), "Map", cells=5)
+    figure = plots.thumbnail_map(
+        points, pictures, np.array([0, 1, 2, 3]), "Map", cells=5
+    )
     (ax,) = figure.axes
     canvas = np.asarray(ax.images[0].get_array())
     assert canvas.shape == (15, 15, 3)
     assert ax.get_title(loc="left") == "Map"
-    corners = {0: canvas[-1, 0], 1: canvas[-1, -1], 2: canvas[0, -1]}  # z_2 grows upwards
+    corners = {
+        0: canvas[-1, 0],
+        1: canvas[-1, -1],
+        2: canvas[0, -1],
+    }  # z_2 grows upwards
     for digit, colour in corners.items():
         assert to_hex(colour) == plots.DIGIT_COLOURS[digit].lower()
     np.testing.assert_array_equal(canvas[0, 0], 1)  # nothing there: paper
@@ -437,7 +494,9 @@ def test_aggregate_posteriors_show_area_and_prior():
     z = np.linspace(-3, 3, 31)
     prior = np.exp(-0.5 * z**2)
     aggregates = np.stack([prior * height for height in (0.5, 1.0, 2.0)])
-    figure = plots.aggregate_posteriors(z, prior, aggregates, ["a", "b", "c"], "Audit", columns=2)
+    figure = plots.aggregate_posteriors(
+        z, prior, aggregates, ["a", "b", "c"], "Audit", columns=2
+    )
     assert figure.get_suptitle() == "Audit"
     shown = [ax for ax in figure.axes if ax.axison]
     assert [ax.get_title(loc="left") for ax in shown] == ["a", "b", "c"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from helpers import conditional, distributions, likelihoods, metrics, models
+from helpers import families, likelihoods, metrics, models
 
 BOUND = 0.002  # of the ELBO in float32, after the same training
 HALVES = ["mixed_bfloat16", "mixed_float16"]
@@ -38,18 +38,26 @@ def test_the_elbo_is_that_of_full_precision(digits, policy, half):
     full = metrics.elbo(trained(digits), digits)
     policy(half)
     vae = trained(digits)
-    assert vae.encoder.get_layer("hidden_1").compute_dtype == half.removeprefix("mixed_")
+    assert vae.encoder.get_layer("hidden_1").compute_dtype == half.removeprefix(
+        "mixed_"
+    )
     found = metrics.elbo(vae, digits)
     assert found.elbo == pytest.approx(full.elbo, rel=BOUND)
     # what is measured by hand, in float32, is what the model reports
     rate, distortion = metrics.elbo_terms(vae, digits)
     assert (rate + distortion).mean() == pytest.approx(-found.elbo, rel=0.005)
-    for array in (vae.encode(digits), vae.reconstruct(digits), vae.generate(3), rate, distortion):
+    for array in (
+        vae.encode(digits),
+        vae.reconstruct(digits),
+        vae.generate(3),
+        rate,
+        distortion,
+    ):
         assert array.dtype == "float32"
         assert np.isfinite(array).all()
 
 
-@pytest.mark.parametrize("name", list(distributions.families()))
+@pytest.mark.parametrize("name", list(families.registry()))
 def test_every_family_computes_in_float32(policy, pictures, name):
     policy("mixed_bfloat16")
     keras.utils.set_random_seed(0)
@@ -58,7 +66,9 @@ def test_every_family_computes_in_float32(policy, pictures, name):
     mean = vae(pictures)
     parameters = vae.posterior(pictures)
     tensors = [mean, *parameters, vae.sampling(parameters), *vae.losses]
-    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors} == {"float32"}
+    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors} == {
+        "float32"
+    }
     assert np.isfinite(float(sum(vae.losses)))
     assert np.isfinite(vae.generate(2)).all()
 
@@ -82,7 +92,7 @@ def test_the_likelihood_sees_the_pictures_as_they_are(policy, pictures, architec
 def test_a_conditional_vae_in_mixed_precision(policy, pictures):
     policy("mixed_bfloat16")
     x = (pictures, np.arange(40) % 3)
-    vae = conditional.build_conditional_vae((8, 8, 1), 2, 3, hidden=(8,))
+    vae = models.build_conditional_vae((8, 8, 1), 2, 3, hidden=(8,))
     vae.compile("adam")
     assert np.isfinite(vae.fit(x, epochs=2, verbose=0).history["loss"]).all()
     assert vae.reconstruct(x).dtype == "float32"
@@ -97,5 +107,9 @@ def test_a_mixed_model_is_saved_and_loaded(policy, pictures, tmp_path, half):
     vae.save(tmp_path / "vae.keras")
     policy("float32")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
-    assert loaded.encoder.get_layer("hidden_1").compute_dtype == half.removeprefix("mixed_")
-    np.testing.assert_array_equal(loaded.reconstruct(pictures), vae.reconstruct(pictures))
+    assert loaded.encoder.get_layer("hidden_1").compute_dtype == half.removeprefix(
+        "mixed_"
+    )
+    np.testing.assert_array_equal(
+        loaded.reconstruct(pictures), vae.reconstruct(pictures)
+    )

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
-from helpers import notebooks, runtime
+from helpers.engine import budgets, notebooks
 
 COLAB = {  # what a Colab notebook comes with; nothing is installed there
     "tensorflow": "2.20.0",
@@ -39,11 +39,14 @@ FLOORS = (
     "checks",
     "notebooks",
 )
-PATHS = sorted((runtime.ROOT / "notebooks").glob("*.ipynb"))
+PATHS = sorted((budgets.ROOT / "notebooks").glob("*.ipynb"))
 
 
 def requirements(root):
-    lines = [line.split("#")[0] for line in (root / "requirements.txt").read_text().splitlines()]
+    lines = [
+        line.split("#")[0]
+        for line in (root / "requirements.txt").read_text().splitlines()
+    ]
     found = [Requirement(line) for line in lines if line.strip()]
     return {requirement.name: requirement for requirement in found}
 
@@ -57,7 +60,9 @@ def test_ranges_are_bounded_below_and_not_pinned(root):
     for requirement in requirements(root).values():
         operators = {specifier.operator for specifier in requirement.specifier}
         assert operators & {">=", "=="}, requirement
-        assert all(s.operator != "==" or "*" in s.version for s in requirement.specifier)
+        assert all(
+            s.operator != "==" or "*" in s.version for s in requirement.specifier
+        )
 
 
 # The lock: one exact version of everything, each with its hashes
@@ -92,8 +97,12 @@ def test_the_lock_pins_and_hashes_everything(root):
 @pytest.mark.parametrize(
     "machine", MACHINES, ids=lambda m: f"{m['sys_platform']}-{m['python_full_version']}"
 )
-def test_the_lock_has_one_version_of_every_requirement_and_within_its_range(root, machine):
-    there = [r for r, _ in locked(root) if r.marker is None or r.marker.evaluate(machine)]
+def test_the_lock_has_one_version_of_every_requirement_and_within_its_range(
+    root, machine
+):
+    there = [
+        r for r, _ in locked(root) if r.marker is None or r.marker.evaluate(machine)
+    ]
     versions = {r.name: next(iter(r.specifier)).version for r in there}
     assert len(versions) == len(there), "a package is locked twice"
     for name, requirement in requirements(root).items():
@@ -107,14 +116,21 @@ def test_the_lock_has_one_version_of_every_requirement_and_within_its_range(root
             "lock",
             "uv pip compile .*--universal .*--generate-hashes .*--output-file requirements.lock",
         ),
-        ("audit", "pip-audit --strict --require-hashes .*--requirement requirements.lock"),
+        (
+            "audit",
+            "pip-audit --strict --require-hashes .*--requirement requirements.lock",
+        ),
         ("floor", "--resolution lowest-direct .*--requirement requirements.txt"),
     ],
 )
 def test_make_has_targets_for_the_dependencies(root, target, words):
     try:
         shown = subprocess.run(
-            ["make", "--dry-run", target], cwd=root, capture_output=True, text=True, check=True
+            ["make", "--dry-run", target],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except FileNotFoundError:
         pytest.skip("no make")
@@ -127,12 +143,18 @@ def imported_helpers(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "helpers":
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "helpers."
+        ):
             names.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):
             parts = [alias.name.split(".") for alias in node.names]
-            names |= {part[1] for part in parts if part[0] == "helpers" and len(part) > 1}
-        assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: relative import"
+            names |= {
+                part[1] for part in parts if part[0] == "helpers" and len(part) > 1
+            }
+        assert not (isinstance(node, ast.ImportFrom) and node.level), (
+            f"{path}: relative import"
+        )
     return names
 
 
@@ -155,7 +177,7 @@ def test_model_code_names_no_backend(root):
 
 @pytest.fixture(scope="module")
 def readme():
-    path = runtime.ROOT / "README.md"
+    path = budgets.ROOT / "README.md"
     assert path.is_file(), "there is no README.md"
     return path.read_text()
 
@@ -192,13 +214,18 @@ def saved_texts():
     for path in PATHS:
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", ()):
-                texts += [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+                texts += [
+                    output.get("text", ""),
+                    output.get("data", {}).get("text/plain", ""),
+                ]
     return "\n".join(texts).replace("\u2212", "-")
 
 
 def test_the_readme_gallery_shows_saved_numbers_only(readme):
     section = re.search(
-        r"^## [^\n]*(?:[Rr]esults|[Gg]allery|[Ww]hat comes out).*?(?=^## |\Z)", readme, re.M | re.S
+        r"^## [^\n]*(?:[Rr]esults|[Gg]allery|[Ww]hat comes out).*?(?=^## |\Z)",
+        readme,
+        re.M | re.S,
     )
     assert section, "the README has no section on results"
     prose = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]*>", " ", section.group(0))
@@ -239,7 +266,11 @@ def test_every_picture_is_the_figure_of_its_cell(root):
 def tracked_files(root):
     try:
         listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+            ["git", "ls-files", "-z"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
@@ -259,6 +290,10 @@ def test_no_file_names_a_machines_folders(root):
 def test_no_download_is_tracked(root):
     tracked = {path.relative_to(root).as_posix() for path in tracked_files(root)}
     shipped = {name for name in tracked if name.startswith("data/weights/")}
-    local = {name for name in tracked - shipped if name.startswith(("data/", "build/", ".venv/"))}
+    local = {
+        name
+        for name in tracked - shipped
+        if name.startswith(("data/", "build/", ".venv/"))
+    }
     assert local == {"data/README.md"}
     assert all(name.endswith(".npz") for name in shipped)

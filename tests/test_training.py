@@ -16,7 +16,8 @@ QUIET = {"batch_size": 8, "rounds": 2, "verbose": False}
 
 def same_weights(one, other):
     return all(
-        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+        np.array_equal(a, b)
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
     )
 
 
@@ -45,7 +46,9 @@ def test_numpy_and_python_have_no_part_in_the_order_or_the_noise(make_vae, pictu
 @pytest.mark.parametrize("together", [1, 3, 4, 50])
 def test_how_many_steps_run_at_once_changes_nothing(make_vae, pictures, together):
     calls = []
-    heard = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(0))
+    heard = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: calls.append(0)
+    )
     expected, vae = trained(make_vae, pictures), make_vae(seed=0)
     keras.utils.set_random_seed(0)
     options = {"callbacks": [heard], "steps_per_execution": together, **QUIET}
@@ -53,7 +56,9 @@ def test_how_many_steps_run_at_once_changes_nothing(make_vae, pictures, together
     for weight, other in zip(vae.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_allclose(weight, other, atol=1e-5)
     assert int(vae.optimizer.iterations) == 12
-    assert len(calls) == {1: 12, 3: 4, 4: 4, 50: 2}[together]  # 4 does not divide a round of 6
+    assert (
+        len(calls) == {1: 12, 3: 4, 4: 4, 50: 2}[together]
+    )  # 4 does not divide a round of 6
 
 
 def test_a_compiled_step_changes_nothing_but_roundings(make_autoencoder, pictures):
@@ -62,7 +67,9 @@ def test_a_compiled_step_changes_nothing_but_roundings(make_autoencoder, picture
     training.train(expected, pictures, steps=12, **QUIET)
     training.train(compiled, pictures, steps=12, jit_compile=True, **QUIET)
     assert compiled.jit_compile and not expected.jit_compile
-    for weight, other in zip(compiled.get_weights(), expected.get_weights(), strict=True):
+    for weight, other in zip(
+        compiled.get_weights(), expected.get_weights(), strict=True
+    ):
         np.testing.assert_allclose(weight, other, atol=1e-5)
 
 
@@ -74,24 +81,35 @@ def test_compiled_training_repeats_bit_for_bit(make_vae, pictures):
 @pytest.mark.parametrize("jit_compile", ["auto", True])
 def test_the_step_is_traced_once(make_vae, pictures, jit_compile):
     vae, calls = make_vae(), []
-    sample = vae.prior.sample
-    vae.prior.sample = lambda *arguments: calls.append(0) or sample(*arguments)
+    sample = vae.family.sample
+    vae.family.sample = lambda *arguments: calls.append(0) or sample(*arguments)
     training.train(vae, pictures, steps=12, jit_compile=jit_compile, **QUIET)
     assert len(calls) == 1
 
 
 @pytest.mark.parametrize("seed", ["weights_seed", "order_seed"])
 def test_another_seed_trains_another_model(make_vae, pictures, seed):
-    first, second = trained(make_vae, pictures), trained(make_vae, pictures, **{seed: 1})
+    first, second = (
+        trained(make_vae, pictures),
+        trained(make_vae, pictures, **{seed: 1}),
+    )
     assert not same_weights(first, second)
 
 
 def test_the_history_has_one_value_a_round(make_vae, pictures):
     history = training.train(
-        make_vae(), pictures, steps=12, batch_size=8, rounds=3, held_out=pictures, verbose=False
+        make_vae(),
+        pictures,
+        steps=12,
+        batch_size=8,
+        rounds=3,
+        held_out=pictures,
+        verbose=False,
     )
     figures = {"loss", "rate", "distortion"}
-    assert set(history) == {"step", "seconds"} | figures | {f"val_{name}" for name in figures}
+    assert set(history) == {"step", "seconds"} | figures | {
+        f"val_{name}" for name in figures
+    }
     np.testing.assert_array_equal(history["step"], [4, 8, 12])
     assert history["seconds"] > 0
     for name in figures:
@@ -101,7 +119,9 @@ def test_the_history_has_one_value_a_round(make_vae, pictures):
 @pytest.mark.parametrize(("steps", "rounds"), [(12, 3), (3, 10), (1, 1)])
 def test_steps_are_counted_exactly(make_vae, pictures, steps, rounds):
     vae = make_vae()
-    history = training.train(vae, pictures, steps=steps, rounds=rounds, batch_size=8, verbose=False)
+    history = training.train(
+        vae, pictures, steps=steps, rounds=rounds, batch_size=8, verbose=False
+    )
     assert int(vae.optimizer.iterations) == steps == history["step"][-1]
     assert len(history["loss"]) == min(steps, rounds)
 
@@ -109,9 +129,13 @@ def test_steps_are_counted_exactly(make_vae, pictures, steps, rounds):
 @pytest.mark.parametrize(
     ("steps", "rounds", "expected"), [(10, 3, [4, 8, 12]), (5, 4, [2, 4, 6, 8])]
 )
-def test_steps_are_rounded_up_to_whole_rounds(make_vae, pictures, steps, rounds, expected):
+def test_steps_are_rounded_up_to_whole_rounds(
+    make_vae, pictures, steps, rounds, expected
+):
     vae = make_vae()
-    history = training.train(vae, pictures, steps=steps, rounds=rounds, batch_size=8, verbose=False)
+    history = training.train(
+        vae, pictures, steps=steps, rounds=rounds, batch_size=8, verbose=False
+    )
     np.testing.assert_array_equal(history["step"], expected)
     assert int(vae.optimizer.iterations) == history["step"][-1]
     last_rate = float(vae.optimizer._learning_rate(expected[-1]))
@@ -144,7 +168,9 @@ def test_a_vae_brings_its_own_loss(make_vae, pictures):
 
 def test_the_held_out_figures_are_those_of_evaluate(make_autoencoder, pictures):
     autoencoder = make_autoencoder()
-    history = training.train(autoencoder, pictures[:32], steps=4, held_out=pictures[32:], **QUIET)
+    history = training.train(
+        autoencoder, pictures[:32], steps=4, held_out=pictures[32:], **QUIET
+    )
     expected = autoencoder.evaluate(pictures[32:], pictures[32:], verbose=0)
     assert history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
     assert history["val_loss"][-1] != pytest.approx(history["loss"][-1], rel=1e-3)
@@ -205,9 +231,13 @@ class Bottomless(likelihoods.Bernoulli):
 def test_an_infinite_loss_stops_the_training(make_vae, pictures, depth):
     vae = make_vae(likelihood=Bottomless())
     fall = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: vae.likelihood.depth.assign(depth if epoch else 0)
+        on_epoch_begin=lambda epoch, logs: vae.likelihood.depth.assign(
+            depth if epoch else 0
+        )
     )
-    with pytest.raises(training.DivergedError, match=f"is {-depth} at step 12 .round 2"):
+    with pytest.raises(
+        training.DivergedError, match=f"is {-depth} at step 12 .round 2"
+    ):
         training.train(vae, pictures, steps=12, callbacks=[fall], **QUIET)
 
 
@@ -238,9 +268,17 @@ def test_batches_that_are_skipped_change_nothing_of_the_others():
     x = np.arange(12, dtype="float32").reshape(12, 1, 1, 1)
     order = tf.data.Dataset.range(12).shuffle(12, seed=0).repeat().batch(5)
     values = np.concatenate([chosen.numpy() for chosen in order.take(9)])
-    for skip in (0, 1, 2, 3, 7):  # 12 pictures are a pass: in the first, at its end, in the third
+    for skip in (
+        0,
+        1,
+        2,
+        3,
+        7,
+    ):  # 12 pictures are a pass: in the first, at its end, in the third
         batches = training.endless_batches(x, x, batch_size=5, seed=0, skip=skip)
-        np.testing.assert_array_equal(first_values(batches, 9 - skip), values[5 * skip :])
+        np.testing.assert_array_equal(
+            first_values(batches, 9 - skip), values[5 * skip :]
+        )
 
 
 def test_batches_are_skipped_without_a_look_at_the_pictures(monkeypatch):
@@ -324,7 +362,9 @@ def test_train_follows_the_one_cycle(make_vae, pictures):
     training.train(vae, pictures, steps=20, learning_rate=0.05, **QUIET)
     schedule = vae.optimizer._learning_rate
     expected = training.one_cycle(20, 0.05)
-    assert [float(schedule(s)) for s in (0, 2, 20)] == [float(expected(s)) for s in (0, 2, 20)]
+    assert [float(schedule(s)) for s in (0, 2, 20)] == [
+        float(expected(s)) for s in (0, 2, 20)
+    ]
 
 
 def test_weight_decay_shrinks_what_nothing_else_moves(make_vae, pictures):
@@ -343,7 +383,9 @@ def test_warm_up_is_a_straight_line_that_stays():
 
 
 def test_the_report_prints_a_line_a_round(make_vae, pictures, capsys):
-    training.train(make_vae(), pictures, steps=6, batch_size=8, rounds=3, held_out=pictures)
+    training.train(
+        make_vae(), pictures, steps=6, batch_size=8, rounds=3, held_out=pictures
+    )
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0].split()[-1] for line in lines] == ["2", "4", "6"]
     assert all(line.count("held out") == 3 for line in lines)
@@ -356,7 +398,9 @@ def test_verbose_false_prints_nothing(make_vae, pictures, capfd):
 
 def test_callbacks_see_every_round(make_vae, pictures):
     rounds = []
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rounds.append(epoch))
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rounds.append(epoch)
+    )
     training.train(make_vae(), pictures, steps=6, callbacks=[callback], **QUIET)
     assert rounds == [0, 1]
 
@@ -420,7 +464,9 @@ def test_snapshots_are_dense_at_the_start_and_know_their_epoch(make_vae, picture
     np.testing.assert_allclose(kept.epoch, kept.step / 5)  # 40 pictures, 8 a batch
 
 
-def test_snapshots_are_taken_in_the_middle_of_a_round_and_once_a_step(make_vae, pictures):
+def test_snapshots_are_taken_in_the_middle_of_a_round_and_once_a_step(
+    make_vae, pictures
+):
     kept = snapshots_of(make_vae(), pictures, steps=[7, 0, 3, 3], train_steps=8)
     np.testing.assert_array_equal(kept.step, [0, 3, 7])
     many = snapshots_of(make_vae(), pictures, steps=50, train_steps=8)
@@ -453,7 +499,9 @@ def test_snapshots_leave_the_training_alone(make_vae, pictures):
     assert same_weights(watched, alone)
 
 
-def test_a_step_that_is_passed_between_two_calls_is_kept_at_the_next(make_vae, pictures):
+def test_a_step_that_is_passed_between_two_calls_is_kept_at_the_next(
+    make_vae, pictures
+):
     vae = make_vae()
     kept = training.Snapshots([0, 1, 4, 6], steps_an_epoch=5, codes_of=pictures)
     vae.compile("adam", steps_per_execution=3)
@@ -465,7 +513,9 @@ def test_snapshots_of_a_plain_autoencoder(make_autoencoder, pictures):
     autoencoder = make_autoencoder()
     kept = snapshots_of(autoencoder, pictures, pictures_of=pictures[:2])
     np.testing.assert_array_equal(kept.codes[-1], autoencoder.encode(pictures))
-    np.testing.assert_array_equal(kept.pictures[-1], autoencoder.reconstruct(pictures[:2]))
+    np.testing.assert_array_equal(
+        kept.pictures[-1], autoencoder.reconstruct(pictures[:2])
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from helpers import likelihoods, models, weights
+from helpers import likelihoods, models
+from helpers.engine import weights
 
 SHIPPED = sorted(weights.FOLDER.glob("*.npz"))
 
@@ -22,9 +23,13 @@ def test_weights_come_back(vae, make_vae, pictures, tmp_path):
     vae.likelihood.log_sigma.assign(-2.3456789)
     weights.save_weights(vae, tmp_path / "new" / "small.npz")
     other = make_vae(likelihood=likelihoods.Gaussian("learned"), seed=1)
-    assert not np.allclose(other.reconstruct(pictures), vae.reconstruct(pictures), atol=1e-2)
+    assert not np.allclose(
+        other.reconstruct(pictures), vae.reconstruct(pictures), atol=1e-2
+    )
     weights.load_weights(other, tmp_path / "new" / "small.npz")
-    np.testing.assert_allclose(other.reconstruct(pictures), vae.reconstruct(pictures), atol=1e-3)
+    np.testing.assert_allclose(
+        other.reconstruct(pictures), vae.reconstruct(pictures), atol=1e-3
+    )
     assert float(other.likelihood.log_sigma) == float(vae.likelihood.log_sigma)
     assert [a.dtype for a in arrays_of(other)] == [a.dtype for a in arrays_of(vae)]
 
@@ -59,7 +64,9 @@ def test_a_write_that_fails_leaves_the_old_file_alone(vae, tmp_path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["small.npz"]
 
 
-def test_another_models_weights_are_refused_and_nothing_changes(vae, make_vae, tmp_path):
+def test_another_models_weights_are_refused_and_nothing_changes(
+    vae, make_vae, tmp_path
+):
     weights.save_weights(make_vae(latent_size=3), tmp_path / "other.npz")
     before = arrays_of(vae)
     with pytest.raises(ValueError, match=r"first difference .*\(16, 2\), \(16, 3\)"):
@@ -74,7 +81,9 @@ def test_too_few_weights_are_refused(vae, make_vae, tmp_path):
         weights.load_weights(vae, tmp_path / "other.npz")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"]
+)
 def test_a_damaged_file_is_refused(vae, tmp_path, content):
     (tmp_path / "bad.npz").write_bytes(content)
     with pytest.raises(ValueError, match="not a readable file of weights"):

@@ -1,0 +1,47 @@
+"""The self-checks behind the exercises: each says "not attempted", "not yet: ..." or "correct"."""
+
+from helpers.checks.comparing import check, largest_difference
+from helpers.checks.notebook_01 import (
+    check_elbo,
+    check_gaussian_nll,
+    check_kl_exponential,
+    check_kl_normals,
+    check_minibatch_bound,
+    check_pathwise_gradient,
+    check_posterior,
+    check_sample_logistic,
+)
+from helpers.checks.notebook_02 import (
+    check_add_noise,
+    check_count_parameters,
+    check_interpolate,
+    check_psnr,
+)
+from helpers.checks.notebook_03 import (
+    check_active_units,
+    check_bernoulli,
+    check_iwae,
+    check_kl_normal,
+    check_sample,
+)
+from helpers.checks.notebook_04 import (
+    check_bits,
+    check_gumbel,
+    check_kl_laplace,
+    check_log_mixture,
+    check_sample_laplace,
+)
+from helpers.checks.notebook_05 import (
+    check_aggregate_density,
+    check_overlap,
+    check_slerp,
+    check_traverse,
+    check_uncertainty,
+)
+from helpers.checks.notebook_06 import (
+    check_auc,
+    check_code_length,
+    check_covered_share,
+    check_directions,
+    check_importance_weights,
+)

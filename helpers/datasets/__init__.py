@@ -1,0 +1,5 @@
+"""The course's data sets: a local file, else the public download, else an offline stand-in."""
+
+from helpers.datasets.cats import drawn_cats_stand_in, load_cats
+from helpers.datasets.dataset import Dataset, flat
+from helpers.datasets.digits import digits_stand_in, load_mnist

@@ -1,0 +1,1 @@
+"""The engine room: what nobody needs to read to learn."""

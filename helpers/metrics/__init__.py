@@ -1,0 +1,25 @@
+"""Measure models on held-out pictures: bounds in nats, codes, pictures, scores."""
+
+import helpers.engine.quiet_start
+
+# isort: split
+from helpers.metrics.bounds import (
+    Bound,
+    active_units,
+    binarised,
+    bits_per_dimension,
+    elbo,
+    elbo_terms,
+    iwae_bound,
+    rate_per_latent,
+)
+from helpers.metrics.codes import (
+    excess_kurtosis,
+    hoyer_sparsity,
+    information,
+    mutual_information_gap,
+    overlap,
+)
+from helpers.metrics.pictures import TrackQuality, mse, psnr, quality, ssim
+from helpers.metrics.scores import Estimate, auc, covered_share, recognisable_share
+from helpers.metrics.tables import table

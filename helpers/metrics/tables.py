@@ -1,0 +1,37 @@
+"""Tables of results as text: the one way in which notebooks print rows of figures."""
+
+from collections.abc import Mapping
+
+
+def table(
+    rows: Mapping[str, Mapping[str, object]],
+    formats: str | Mapping[str, str] = "",
+    corner: str = "",
+) -> str:
+    """Return rows of figures as text, in columns as wide as their widest entry.
+
+    Args:
+        rows: label to column to figure; a row may lack columns, which stay empty.
+        formats: a format for every number, such as ``".2f"``, or one by column. Text
+            is shown as it is.
+        corner: what stands over the labels: a unit, or what the rows are.
+    """
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    by_column = dict.fromkeys(columns, formats) if isinstance(formats, str) else formats
+
+    def shown(value: object, column: str) -> str:
+        return (
+            value
+            if isinstance(value, str)
+            else format(value, by_column.get(column, ""))
+        )
+
+    lines = [[corner, *columns]]
+    for label, row in rows.items():
+        lines.append([label, *(shown(row.get(name, ""), name) for name in columns)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        f"{line[0]:{widths[0]}}"
+        + "".join(f"   {c:>{w}}" for c, w in zip(line[1:], widths[1:], strict=True))
+        for line in lines
+    )

@@ -1,0 +1,36 @@
+"""PCA with the calls of an autoencoder: the baseline beside every code."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from helpers.datasets import flat
+
+
+class PrincipalComponents:
+    """The best linear autoencoder: project on the first principal directions, and back.
+
+    Args:
+        x: pictures (n, height, width, channels) in [0, 1] to fit it to.
+        size: how many numbers a code has.
+        seed: of the randomised solver, where scikit-learn takes that.
+
+    Attributes:
+        pca: scikit-learn's fitted ``PCA``.
+    """
+
+    def __init__(self, x: np.ndarray, size: int, seed: int = 0):
+        self.image_shape = x.shape[1:]
+        self.pca = PCA(size, random_state=seed).fit(flat(x))
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Return the codes (n, size) of pictures (n, height, width, channels)."""
+        return self.pca.transform(flat(x))
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """Return the pictures (n, height, width, channels), in [0, 1], of codes."""
+        pictures = np.clip(self.pca.inverse_transform(z), 0, 1)
+        return pictures.reshape(-1, *self.image_shape).astype("float32")
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Return the decoded codes of pictures: both (n, height, width, channels)."""
+        return self.decode(self.encode(x))
