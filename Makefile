@@ -1,4 +1,4 @@
-# Every target sets up .venv (or build/tools) by itself and renews it when requirements.txt changes.
+# Every target sets up .venv (or build/tools) by itself and renews it when its requirements change.
 PYTHON ?= python3
 BUDGET ?= quick
 REPO ?=
@@ -6,30 +6,34 @@ TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run test soak lab lint save stamp lock audit floor clean
+.PHONY: run test fast soak lab lint save stamp lock audit floor clean
 
 run: .venv/ready  ## run every notebook; pages to read land in build/
-	$(BIN)/python -m helpers.notebooks run --budget $(BUDGET)
+	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET)
 
-test: .venv/ready  ## unit tests, the notebooks as documents, and every notebook under nbval
+test: .venv/test-ready  ## unit tests, the notebooks as documents, and every notebook under nbval
 	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest
 
-soak: .venv/ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
+fast: .venv/test-ready  ## the unit tests that take no seconds each, in less than a minute
+	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest tests -m "not slow" --numprocesses 2
+
+soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
-		tests/test_fuzzing.py tests/test_distributions.py tests/test_machines.py
+		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-lint: .venv/ready
+lint: .venv/test-ready  ## style of code and notebook cells, and the types of helpers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 save: .venv/ready  ## run with the full budget on real data and save the outputs in place
-	$(BIN)/python -m helpers.notebooks save
+	$(BIN)/python -m helpers.engine.notebooks save
 
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
-	$(BIN)/python -m helpers.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))
+	$(BIN)/python -m helpers.engine.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))
 
 lock: build/tools/ready  ## renew requirements.lock: a version moves only if requirements.txt excludes it
 	$(TOOLS)/uv pip compile --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -39,20 +43,24 @@ lock: build/tools/ready  ## renew requirements.lock: a version moves only if req
 audit: build/tools/ready  ## known vulnerabilities of every locked version; needs a network
 	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
-floor: build/tools/ready  ## the unit tests with the oldest versions that requirements.txt admits
+floor: build/tools/ready  ## the unit tests with the oldest versions that pyproject.toml admits
 	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/floor
 	$(TOOLS)/uv pip install --no-config --quiet --python build/floor/bin/python \
-		--resolution lowest-direct --requirement requirements.txt
+		--resolution lowest-direct --requirement pyproject.toml --extra notebooks --extra test
 	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest tests
 
 clean:
-	rm -rf .venv build .pytest_cache .ruff_cache
+	rm -rf .venv build .pytest_cache .ruff_cache .mypy_cache .coverage
 
 .venv/ready: requirements.txt
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else 'Python 3.11 to 3.13 is needed, and this is %d.%d: make PYTHON=python3.12' % v)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch .venv/ready
+
+.venv/test-ready: .venv/ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch .venv/test-ready
 
 build/tools/ready:
 	$(PYTHON) -m venv build/tools

@@ -1,42 +1,53 @@
-"""``Sampling`` and ``KLDivergence``, which make an autoencoder variational;
-``ResidualDense``.
-
-The first two compute in float32, whatever the dtype policy of the networks.
-"""
+"""``Sampling`` and ``KLDivergence``, which make a VAE, and ``ResidualDense``."""
 
 import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 
 # isort: split
+import math
+from numbers import Real
+
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from helpers.families import Family, get_family
+from helpers.families.base import register, restored, serialized
 from helpers.likelihoods import MeanOfCalls
 
-register = keras.saving.register_keras_serializable("vae_course")
+
+class FamilyLayer(keras.layers.Layer):
+    """A layer called on the list of a posterior's parameters, each (batch, d).
+
+    It computes in float32, whatever the dtype policy of the networks.
+    """
+
+    def __init__(self, family: str | Family = "normal", **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.family = get_family(family)
+
+    def get_config(self):
+        return {**super().get_config(), **serialized({"family": self.family})}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{key: restored(value) for key, value in config.items()})
 
 
 @register
-class Sampling(keras.layers.Layer):
-    """Draw z ~ q(z|x) by reparameterisation: gradients flow back to the parameters.
-
-    Called on the list of the posterior's parameters, each (batch, d); returns (batch,
-    d).
-
-    Source: Kingma and Welling (2013), section 2.4.
+class Sampling(FamilyLayer):
+    """Draw z ~ q(z|x), (batch, d), so that gradients flow back to the parameters.
 
     Args:
         family: a family or its name.
-        seed: an integer for a repeatable stream of noise; None takes one from the
-            global seed.
+        seed: of a repeatable stream of noise; None takes one from the global seed.
+
+    Source: Kingma and Welling (2013), section 2.4, reparameterisation.
     """
 
     def __init__(
         self, family: str | Family = "normal", seed: int | None = None, **kwargs
     ):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.family = get_family(family)
+        super().__init__(family, **kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -44,34 +55,27 @@ class Sampling(keras.layers.Layer):
         return self.family.sample_posterior(parameters, self.seed_generator)
 
     def get_config(self):
-        family = keras.saving.serialize_keras_object(self.family)
-        return {**super().get_config(), "family": family, "seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config):
-        family = keras.saving.deserialize_keras_object(config["family"])
-        return cls(**{**config, "family": family})
+        return {**super().get_config(), "seed": self.seed}
 
 
 @register
-class KLDivergence(keras.layers.Layer):
-    """Add beta KL(q(z|x), p(z)) to the loss, in nats: summed over latents, mean over
-    the batch.
+class KLDivergence(FamilyLayer):
+    """Add beta KL(q(z|x), p(z)) to the loss: nats, summed over latents, batch mean.
 
-    Called on the list of the posterior's parameters, each (batch, d), and, for families
-    whose divergence has no closed form, on z ~ q(z|x). Reports the metric ``rate``, the
-    KL without beta, and passes the parameters through.
-
-    Source: Kingma and Welling (2013), equation 10; Higgins et al. (2017) for beta.
+    Called on the parameters and, for families whose KL has no closed form, on
+    z ~ q(z|x). Reports the metric ``rate``, the KL without beta, and returns the
+    parameters.
 
     Args:
         family: a family or its name.
-        beta: the weight of the KL, at least 0; or a Keras learning-rate schedule that
-            gives it by training step, such as ``helpers.training.warm_up(1000)``.
-            Validation uses the weight that training has reached.
+        beta: the weight, a number from 0 on, or a Keras learning-rate schedule of it by
+            training step, as ``training.warm_up(1000)``. Validation uses the weight
+            that training has reached.
 
     Raises:
-        ValueError: ``beta`` is below 0.
+        ValueError: ``beta`` is neither.
+
+    Source: Kingma and Welling (2013), equation 10; Higgins et al. (2017) for beta.
     """
 
     def __init__(
@@ -80,54 +84,40 @@ class KLDivergence(keras.layers.Layer):
         beta: float | LearningRateSchedule = 1.0,
         **kwargs,
     ):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        if not isinstance(beta, LearningRateSchedule) and not beta >= 0:
-            raise ValueError(f"beta must be at least 0 or a schedule, and is {beta!r}")
-        self.family = get_family(family)
-        self.beta = beta
+        super().__init__(family, **kwargs)
+        self.scheduled = isinstance(beta, LearningRateSchedule)
+        number = isinstance(beta, Real) and 0 <= float(beta) < math.inf
+        if not (self.scheduled or number):  # nor a variable: training takes it to 0
+            raise ValueError(
+                f"beta must be a number from 0 on or a schedule, and is {beta!r}"
+            )
+        self.beta = beta if self.scheduled else float(beta)
         self.rate = MeanOfCalls(name="rate")
-        self.step = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
-        )
+        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
     def current_beta(self):
         """Return the weight at the present training step."""
-        scheduled = isinstance(self.beta, LearningRateSchedule)
-        return self.beta(self.step) if scheduled else self.beta
+        return self.beta(self.step) if self.scheduled else self.beta
 
     def call(self, parameters, z=None, training=False):
-        rate = ops.mean(ops.sum(self.family.kl_divergence(parameters, z), axis=-1))
+        rates = ops.sum(self.family.kl_divergence(parameters, z), axis=-1)  # (batch,)
+        rate = ops.mean(rates)
         self.add_loss(self.current_beta() * rate)
-        self.rate.report(rate)
+        self.rate.report(rate, ops.shape(rates)[0])
         if training:
             self.step.assign_add(1)
         return parameters
 
     def get_config(self):
-        config = {"family": self.family, "beta": self.beta}
-        serialized = {
-            key: keras.saving.serialize_keras_object(value)
-            for key, value in config.items()
-        }
-        return {**super().get_config(), **serialized}
-
-    @classmethod
-    def from_config(cls, config):
-        restored = {
-            key: keras.saving.deserialize_keras_object(config[key])
-            for key in ("family", "beta")
-        }
-        return cls(**{**config, **restored})
+        return {**super().get_config(), **serialized({"beta": self.beta})}
 
 
 @register
 class ResidualDense(keras.layers.Dense):
     """A dense layer that adds its outputs to its inputs.
 
-    Gradients pass the sum unchanged, so that a deep stack learns as quickly at first as
-    a shallow one.
-
-    Source: He et al. (2015), "Deep residual learning for image recognition".
+    Gradients pass the sum unchanged, so that deep stacks learn as quickly as shallow
+    ones. Source: He et al. (2015), "Deep residual learning for image recognition".
 
     Raises:
         ValueError: it has more or fewer units than inputs.
@@ -137,7 +127,8 @@ class ResidualDense(keras.layers.Dense):
         if input_shape[-1] != self.units:
             raise ValueError(
                 "a residual layer must have as many units as inputs, and has "
-                f"{self.units} units and {input_shape[-1]} inputs: use Dense where widths change"
+                f"{self.units} units and {input_shape[-1]} inputs: use Dense where "
+                "widths change"
             )
         super().build(input_shape)
 

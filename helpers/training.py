@@ -20,33 +20,28 @@ from helpers.engine.budgets import budget, by_budget  # noqa: F401
 from helpers.engine.quiet_start import start_xla
 from helpers.models import VAE
 
+Arrays = np.ndarray | tuple[np.ndarray, ...]
+
 
 def one_cycle(steps: int, peak: float) -> CosineDecay:
-    """Return a learning rate that rises to ``peak`` over a tenth of the steps and falls
-    to 0.
+    """Return a learning rate: up to ``peak`` in a tenth of the steps, then down to 0.
 
     Source: Smith and Topin (2018), "Super-convergence", with a cosine for the way down.
     """
     rise = max(1, steps // 10)
-    return CosineDecay(
-        peak / 10, max(1, steps - rise), warmup_target=peak, warmup_steps=rise
-    )
+    fall = max(1, steps - rise)
+    return CosineDecay(peak / 10, fall, warmup_target=peak, warmup_steps=rise)
 
 
 def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
-    """Return a beta that rises from 0 to ``end`` in a straight line over ``steps``, and stays."""
+    """Return a beta that rises from 0 to ``end`` linearly over ``steps``, and stays."""
     return PolynomialDecay(0.0, steps, end_learning_rate=end)
 
 
 def endless_batches(
-    x: np.ndarray | tuple[np.ndarray, ...],
-    targets: np.ndarray | None,
-    batch_size: int,
-    seed: int,
-    skip: int = 0,
+    x: Arrays, targets: np.ndarray | None, batch_size: int, seed: int, skip: int = 0
 ) -> tf.data.Dataset:
-    """Return batches of (x, targets) without end, shuffled anew, by ``seed``, in every
-    pass.
+    """Return batches of (x, targets) without end, shuffled by ``seed`` in every pass.
 
     The first ``skip`` batches are left out, without a look at their pictures. Without
     targets the pictures are their own; a tuple's arrays, such as pictures and labels,
@@ -56,12 +51,7 @@ def endless_batches(
     given = (x,) if targets is None else (x, targets)
     arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
     types, count = [array.dtype for array in arrays], len(arrays[0])
-    order = (
-        tf.data.Dataset.range(count)
-        .shuffle(count, seed=seed)
-        .repeat()
-        .batch(batch_size)
-    )
+    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
 
     def choose(chosen):
         batch = tf.numpy_function(
@@ -72,44 +62,37 @@ def endless_batches(
         batch = tf.nest.pack_sequence_as(given, batch)
         return batch[0], batch[-1]
 
-    batches = order.skip(skip).map(choose).prefetch(tf.data.AUTOTUNE)
+    chosen = order.batch(batch_size).skip(skip)
+    batches = chosen.map(choose).prefetch(tf.data.AUTOTUNE)
     weakref.finalize(batches, arrays.clear)  # TensorFlow never lets go of `choose`
     return batches
 
 
-class Report(keras.callbacks.Callback):
-    """Print a line a round: the step, every figure in training and held out, and the time."""
+def report(each: int) -> keras.callbacks.Callback:
+    """Return what prints step, figures, held out too, and time after ``each`` steps."""
+    start = time.perf_counter()
 
-    def __init__(self, steps_a_round: int):
-        super().__init__()
-        self.steps_a_round = steps_a_round
-
-    def on_train_begin(self, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        figures = [
-            f"{name} {logs[name]:.4g}"
-            + (
-                f" (held out {logs['val_' + name]:.4g})"
-                if f"val_{name}" in logs
-                else ""
-            )
-            for name in ("loss", "rate", "distortion")
-            if name in logs
-        ]
-        seconds = time.perf_counter() - self.start
-        step = (epoch + 1) * self.steps_a_round
+    def line(epoch, logs):
+        figures = []
+        for name in [n for n in ("loss", "rate", "distortion") if n in logs]:
+            held_out = logs.get(f"val_{name}")
+            also = "" if held_out is None else f" (held out {held_out:.4g})"
+            figures.append(f"{name} {logs[name]:.4g}{also}")
+        seconds = time.perf_counter() - start
+        step = (epoch + 1) * each
         print(f"step {step:6,}: {', '.join(figures)}, {seconds:.0f} s")
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=line)
 
 
 class DivergedError(ArithmeticError):
-    """The loss became nan or infinite, or grew a thousandfold; the message says when, and why."""
+    """The loss became nan, infinite or a thousandfold; the message says when."""
 
 
 class Guard(keras.callbacks.Callback):
-    """Stop at once when the loss makes no sense, with the weights of the last finished
-    round.
+    """Stop at once when the loss makes no sense, with the last round's weights.
+
+    Keras's ``TerminateOnNaN`` leaves the spoilt weights, and lets a loss explode.
 
     Raises:
         DivergedError: the mean loss of a round is not finite, or more than a thousand
@@ -118,14 +101,9 @@ class Guard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.first = None
-        self.keep()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.round = epoch + 1
-
-    def keep(self) -> None:
-        """Remember the weights, those of the likelihood and of the prior included."""
-        self.good = self.model.get_weights()
+        self.round, self.good = epoch + 1, self.model.get_weights()
 
     def on_train_batch_end(self, batch, logs=None):
         loss = float(logs["loss"])
@@ -135,32 +113,28 @@ class Guard(keras.callbacks.Callback):
         step = int(self.model.optimizer.iterations)
         self.model.set_weights(self.good)
         raise DivergedError(
-            f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} (round "
-            f"{self.round}, batch {batch + 1}): most often the learning rate is too high, or a "
-            "pixel is nan. The model has the weights of the last finished round again; lower "
-            "learning_rate, for example to a half, and check the pictures with np.isfinite"
+            f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} "
+            f"(round {self.round}, batch {batch + 1}): most often the learning rate is "
+            "too high, or a pixel is nan. The model has the last finished round's "
+            "weights again; halve learning_rate, check the pictures with np.isfinite"
         )
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.keep()
+
+VIEWS = {"codes": "encode", "pictures": "reconstruct", "samples": "decode"}
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Keep what a model makes of fixed pictures and codes at chosen steps: the frames
-    of a film.
+    """Keep what a model makes of fixed pictures and codes at chosen steps, for a film.
 
-    Takes no random numbers, so that the training is the same with and without it. A
-    step that ``train`` passes between two calls is kept at the next: see its
-    ``steps_per_execution``.
+    Takes no random numbers: the training is the same with and without it. A step that
+    ``train`` passes between two calls is kept at the next (``steps_per_execution``).
 
     Args:
         steps: the steps to keep, 0 being the untrained model; or how many, which spaces
-            them as squares from first to last: densely at the start, where most
-            happens.
+            them as squares: densely at the start, where most happens.
         steps_an_epoch: steps in one pass over the pictures, ``len(x) / batch_size``.
         codes_of: pictures (n, height, width, channels) whose codes to keep.
-        pictures_of: pictures (n, height, width, channels) whose reconstructions to
-            keep.
+        pictures_of: pictures whose reconstructions to keep.
         samples_at: codes (n, d) whose decoded pictures to keep.
 
     Attributes:
@@ -185,17 +159,18 @@ class Snapshots(keras.callbacks.Callback):
         super().__init__()
         given = {"codes": codes_of, "pictures": pictures_of, "samples": samples_at}
         self.given = {name: array for name, array in given.items() if array is not None}
-        wrong = steps < 2 if np.ndim(steps) == 0 else len(steps) < 2 or min(steps) < 0
-        if wrong:
+        if isinstance(steps, int):
+            count, first = steps, 0
+        else:
+            count, first = len(steps), min(steps, default=0)
+        if count < 2 or first < 0:
             raise ValueError(f"steps must be two or more, from 0 on, and are {steps}")
         if not steps_an_epoch > 0:
             raise ValueError(
                 f"steps_an_epoch must be len(x) / batch_size, and is {steps_an_epoch!r}"
             )
         if not self.given:
-            raise ValueError(
-                "nothing to keep: give codes_of, pictures_of or samples_at"
-            )
+            raise ValueError("give codes_of, pictures_of or samples_at")
         self.steps, self.steps_an_epoch = steps, steps_an_epoch
         self.step = self.epoch = self.codes = self.pictures = self.samples = None
 
@@ -207,26 +182,17 @@ class Snapshots(keras.callbacks.Callback):
         self.due = sorted(set(due))
         self.kept = {"step": [], **{name: [] for name in self.given}}
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.keep_if_due()  # before the first step, whose number is 0
-
     def on_train_batch_end(self, batch, logs=None):
-        self.keep_if_due()
-
-    def keep_if_due(self) -> None:
-        """Keep a frame if a chosen step has been reached or, between two calls, passed."""
+        """Keep a frame if a chosen step has been reached or, between calls, passed."""
         step = int(self.model.optimizer.iterations)
         if not self.due or step < self.due[0]:
             return
         self.due = [later for later in self.due if later > step]
         self.kept["step"].append(step)
-        views = {
-            "codes": self.model.encode,
-            "pictures": self.model.reconstruct,
-            "samples": self.model.decode,
-        }
         for name, array in self.given.items():
-            self.kept[name].append(views[name](array))
+            self.kept[name].append(getattr(self.model, VIEWS[name])(array))
+
+    on_epoch_begin = on_train_batch_end  # before the first step, whose number is 0
 
     def on_train_end(self, logs=None):
         for name, frames in self.kept.items():
@@ -236,11 +202,11 @@ class Snapshots(keras.callbacks.Callback):
 
 def train(
     model: keras.Model,
-    x: np.ndarray | tuple[np.ndarray, np.ndarray],
+    x: Arrays,
     *,
     steps: int,
     targets: np.ndarray | None = None,
-    held_out: np.ndarray | None = None,
+    held_out: Arrays | None = None,
     batch_size: int = 128,
     learning_rate: float = 3e-3,
     weight_decay: float | None = None,
@@ -252,43 +218,36 @@ def train(
     jit_compile: bool | str = "auto",
     backup: Path | None = None,
 ) -> dict[str, np.ndarray]:
-    """Train with Adam and a one-cycle learning rate, over Keras's ``compile`` and
-    ``fit``.
+    """Train with Adam and a one-cycle rate, over Keras's ``compile`` and ``fit``.
 
     Args:
         model: a ``VAE``, which brings its own loss, or any other model from pictures to
             pictures, which is trained on the mean squared error.
-        x: pictures to train on, float32 in [0, 1], (n, height, width, channels); for a
+        x: pictures (n, height, width, channels), float32 in [0, 1]; for a
             ``ConditionalVAE`` the tuple (pictures, labels), and so ``held_out``.
         steps: optimiser steps in all, rounded up to a multiple of ``rounds``.
         targets: what to compare the outputs with, where that is not ``x``.
         held_out: pictures to evaluate on after every round, against themselves.
         learning_rate: the peak.
-        weight_decay: the share of itself that every weight loses a step, times the
-            learning rate; 0.1 narrows the gap between training and held-out digits in
-            long trainings. Source: Loshchilov and Hutter (2019), "Decoupled weight
-            decay regularization".
+        weight_decay: the share of itself that a weight loses per step, times the
+            learning rate; 0.1 helps held-out digits in long trainings. Source:
+            Loshchilov and Hutter (2019), "Decoupled weight decay regularization".
         rounds: how many reports ``steps`` is cut into.
-        seed: orders the pictures; the weights and the noise come from Keras's global
-            seed.
-        verbose: print a line a round.
+        seed: orders the pictures; weights and noise come from Keras's global seed.
+        verbose: print a line per round.
         callbacks: Keras callbacks; an "epoch" is a round to them.
-        steps_per_execution: how many steps run between two calls of
-            ``on_train_batch_end``, at most (they must divide a round); the results are
-            the same up to rounding.
-        jit_compile: True has XLA compile the whole step, which takes about 2 s, draws
-            other noise, and on a processor makes a step of dense layers faster, one of
-            convolutions slower; "auto": Keras's choice, which is to do so on a GPU
-            alone.
-        backup: a folder in which every finished round is kept until the end, so that
-            the same call goes on after an interruption, to the same weights bit for bit
-            (on the same CPU); ``callbacks`` begin anew.
+        steps_per_execution: steps between two calls of ``on_train_batch_end``, at most
+            (they must divide a round); the results are the same up to rounding.
+        jit_compile: True has XLA compile the step, which takes about 2 s, draws other
+            noise, and on a processor makes dense layers faster, convolutions slower;
+            "auto" does so on a GPU alone.
+        backup: a folder that keeps every finished round until the end, so that the same
+            call goes on after an interruption, to the same weights bit for bit (on the
+            same CPU); ``callbacks`` begin anew.
 
     Returns:
-        The history: ``step`` and, for each figure, one value a round, those before an
-            interruption
-        included; ``val_`` marks held-out ones; ``seconds`` holds the time that the
-        rounds took.
+        ``step`` and each figure's value per round, held-out ones named ``val_``, and
+        the ``seconds`` of all rounds; those before an interruption are included.
 
     Raises:
         DivergedError: the loss became nan or exploded; the model has the weights of the
@@ -298,77 +257,72 @@ def train(
             ``steps``, ``rounds`` or ``steps_per_execution`` is below 1; ``backup``
             holds that of another training.
     """
-    if min(steps, rounds, steps_per_execution) < 1:
+    rounds, each, together = divided(steps, rounds, steps_per_execution)
+    check_pictures(x[0] if isinstance(x, tuple) else x, batch_size)
+    schedule = one_cycle(rounds * each, learning_rate)
+    optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
+    compile_with(model, optimizer, together, jit_compile)
+    about: dict[str, object] = {"steps": rounds * each, "rounds": rounds, "seed": seed}
+    about |= {"batch_size": batch_size, "learning_rate": learning_rate}
+    about |= {"weight_decay": weight_decay, "x": described(x)}
+    about |= {"targets": described(targets), "held_out": described(held_out)}
+    with Backup(backup, about) as kept:
+        batches = endless_batches(x, targets, batch_size, seed, kept.rounds * each)
+        rhythm = {"epochs": rounds, "initial_epoch": kept.rounds}
+        pairs = None if held_out is None else (held_out, held_out)
+        validation = {"validation_data": pairs, "validation_batch_size": 1000}
+        heard = [Guard(), *callbacks, kept, *([report(each)] if verbose else [])]
+        options = {"steps_per_epoch": each, "callbacks": heard, "shuffle": False}
+        model.fit(batches, verbose=0, **rhythm, **validation, **options)
+    history = {name: np.asarray(values) for name, values in kept.history.items()}
+    steps_done = each * np.arange(1, kept.rounds + 1)
+    return {"step": steps_done, "seconds": kept.seconds, **history}
+
+
+def train_seeded(
+    model: keras.Model, x: Arrays, *, steps: int, seed: int = 0, **options
+) -> dict[str, np.ndarray]:
+    """``train`` after seeding Keras, so that the noise repeats as the order does."""
+    keras.utils.set_random_seed(seed)
+    return train(model, x, steps=steps, seed=seed, **options)
+
+
+def divided(steps: int, rounds: int, together: int) -> tuple[int, int, int]:
+    """Return rounds, steps per round, and as many ``together`` as divide a round.
+
+    Raises:
+        ValueError: a number is below 1.
+    """
+    if min(steps, rounds, together) < 1:
         raise ValueError(
             "steps, rounds and steps_per_execution must be at least 1, and are "
-            f"{steps}, {rounds} and {steps_per_execution}"
+            f"{steps}, {rounds} and {together}"
         )
-    check_pictures(x[0] if isinstance(x, tuple) else x, batch_size)
     rounds = min(rounds, steps)
-    steps_a_round = math.ceil(steps / rounds)
-    extra = [Report(steps_a_round)] if verbose else []
-    schedule = one_cycle(rounds * steps_a_round, learning_rate)
-    loss = None if isinstance(model, VAE) else "mse"
-    together = max(
-        n for n in range(1, steps_per_execution + 1) if steps_a_round % n == 0
-    )
-    optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
-    if jit_compile is True:
+    each = math.ceil(steps / rounds)
+    return rounds, each, max(n for n in range(1, together + 1) if each % n == 0)
+
+
+def compile_with(
+    model: keras.Model, optimizer: keras.Optimizer, together: int, jit: bool | str
+) -> None:
+    """Compile a model, with its own loss or the mean squared error."""
+    if jit is True:
         start_xla()
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        steps_per_execution=together,
-        jit_compile=jit_compile,
-    )
-    if model.built:
-        optimizer.build(
-            model.trainable_variables
-        )  # else the whole step would be traced twice
-    about = {
-        "x": described(x),
-        "targets": described(targets),
-        "held_out": described(held_out),
-        "steps": rounds * steps_a_round,
-        "rounds": rounds,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "seed": seed,
-    }
-    with Backup(backup, about) as kept:
-        model.fit(
-            endless_batches(
-                x, targets, batch_size, seed, skip=kept.rounds * steps_a_round
-            ),
-            epochs=rounds,
-            initial_epoch=kept.rounds,
-            steps_per_epoch=steps_a_round,
-            validation_data=None if held_out is None else (held_out, held_out),
-            validation_batch_size=1000,
-            shuffle=False,  # endless_batches has shuffled them
-            callbacks=[
-                *callbacks,
-                *extra,
-                kept,
-                Guard(),
-            ],  # which keeps the weights that kept read
-            verbose=0,
-        )
-    return {
-        "step": steps_a_round * np.arange(1, kept.rounds + 1),
-        "seconds": kept.seconds,
-        **{name: np.asarray(values) for name, values in kept.history.items()},
-    }
+    loss = None if isinstance(model, VAE) else "mse"
+    options = {"steps_per_execution": together, "jit_compile": jit}
+    model.compile(optimizer, loss, **options)
+    if model.built:  # else the whole step would be traced twice
+        optimizer.build(model.trainable_variables)
 
 
-def described(arrays: np.ndarray | tuple[np.ndarray, ...] | None) -> str:
-    """Return the shapes, and a checksum of some hundred pictures, to tell data sets apart."""
+def described(arrays: Arrays | None) -> str:
+    """Return shapes, and a checksum of some hundred pictures, to tell data apart."""
     if arrays is None:
         return "none"
     if isinstance(arrays, tuple):
         return " and ".join(map(described, arrays))
-    some = np.ascontiguousarray(arrays[:: len(arrays) // 500 + 1])
+    some = arrays[:: len(arrays) // 500 + 1].tobytes()
     return f"{arrays.shape} {zlib.crc32(some):08x}"
 
 
@@ -377,8 +331,8 @@ def check_pictures(x: np.ndarray, batch_size: int) -> None:
     x = np.asarray(x)
     if x.ndim != 4 or len(x) < batch_size or not x.size:
         raise ValueError(
-            f"x must be at least {batch_size} pictures, (n, height, width, channels), and has "
-            f"shape {x.shape}: add the missing axis, or lower batch_size"
+            f"x must be at least {batch_size} pictures, (n, height, width, channels), "
+            f"and has shape {x.shape}: add the missing axis, or lower batch_size"
         )
     if x.dtype.kind not in "fiub":
         raise ValueError(f"pixels must be real numbers, and are {x.dtype}: use float32")

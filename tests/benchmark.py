@@ -1,11 +1,12 @@
-"""How fast is the course on this machine? Not a test: timings are never pass or fail.
+"""How fast is the course on this machine? Not a test: timings never pass or fail.
 
 python tests/benchmark.py [PART ...]
 
-Parts: digits, step, evaluation, cats, growth, films, imports. Every figure is the median of three
-runs, with the range in brackets. Let the machine do nothing else meanwhile.
+Every figure is the median of three runs, with the range in brackets. Let the machine do
+nothing else meanwhile.
 """
 
+import argparse
 import itertools
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from helpers.engine import budgets  # first: it imports TensorFlow without the log lines
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 
 # isort: split
 import keras
@@ -25,7 +26,8 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from sklearn.manifold import TSNE
 
 from helpers import datasets, metrics, models, plots, training
-from helpers.plots import films
+from helpers.engine import paths
+from helpers.plots.films import Points, drawn, film, tsne_frames
 
 REPEATS = 3
 
@@ -44,22 +46,16 @@ def seconds(function, *arguments, **options) -> float:
 
 
 def trained(x, latents: int, steps: int, seed: int = 0, **options):
-    """Return a VAE of the default size and the seconds of its training, compilation included."""
+    """Return a default VAE, and its training's seconds, compilation included."""
     keras.utils.set_random_seed(seed)
     vae = models.build_vae(x.shape[1:], latents)
-    options |= {
-        "steps": steps,
-        "rounds": 1,
-        "seed": seed,
-        "jit_compile": True,
-        "verbose": False,
-    }
-    history = training.train(vae, x, **options)
+    options |= {"rounds": 1, "seed": seed, "jit_compile": True, "verbose": False}
+    history = training.train(vae, x, steps=steps, **options)
     return vae, history["seconds"]
 
 
 def digits() -> None:
-    """Held-out nats of the default VAE after a given number of steps, and the seconds they took."""
+    """Held-out nats of default VAEs after some steps, and the seconds of these."""
     data = datasets.load_mnist()
     for latents, options in (
         (32, {"steps": 720, "batch_size": 96, "learning_rate": 6e-3}),
@@ -87,7 +83,7 @@ def digits() -> None:
 
 
 def products(batch: int, sizes: list[int], repeats: int = 20):
-    """Return a function that runs the matrix products of one training step of dense layers."""
+    """Return a function that times the matrix products of a step of dense layers."""
     pairs = list(itertools.pairwise(sizes))
     x = [tf.random.normal((batch, rows)) for rows, _ in pairs]
     w = [tf.random.normal(pair) for pair in pairs]
@@ -108,9 +104,10 @@ def products(batch: int, sizes: list[int], repeats: int = 20):
 
 
 def step() -> None:
-    """Time one training step of the default VAE against its matrix products, and what feeds it."""
+    """Time a default VAE's step against its matrix products, and what feeds it."""
     x = datasets.load_mnist().x_train
-    widths = [784, 512, 256, 64], [32, 256, 512, 512, 512, 784]
+    encoder, decoder = models.ENCODER_WIDTHS, models.DECODER_WIDTHS
+    widths = [784, *encoder, 64], [32, *decoder, 784]
     floor, whole, feeding = [], [], []
     for _ in range(REPEATS):
         floor.append(1000 * sum(products(128, sizes)() for sizes in widths))
@@ -136,7 +133,7 @@ def evaluation() -> None:
     data = datasets.load_mnist()
     vae, plane = trained(data.x_train, 32, 100)[0], trained(data.x_train, 2, 100)[0]
     binary = metrics.binarised(data.x_test[:1000])
-    codes = plots.manifold_codes(plane.family.prior_quantile, 30)
+    codes = plots.manifold_codes(plane, 30)
 
     def manifold():
         plots.image_grid(plane.decode(codes), 30, "manifold").canvas.draw()
@@ -154,21 +151,23 @@ def evaluation() -> None:
 GROWTH = """
 import resource, sys
 sys.path.insert(0, {root!r})
-from helpers.engine import budgets
-import numpy as np
 from helpers import models, training
+import numpy as np
 x = np.random.default_rng(0).random(({count}, {side}, {side}, {channels}), np.float32)
 vae = models.build_vae(x.shape[1:], 32, architecture={architecture!r})
-options = {{"batch_size": {batch}, "rounds": 1, "jit_compile": {jit}, "verbose": False}}
-times = [training.train(vae, x, steps=n, **options)["seconds"] for n in (20, 20, 120)]
-print((times[2] - times[1]) * 10, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+options = {{"batch_size": {batch}, "rounds": 1, "jit_compile": {jit!r}}}
+def seconds(steps):
+    return training.train(vae, x, steps=steps, verbose=False, **options)["seconds"]
+times = [seconds(steps) for steps in (20, 20, 120)]
+used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((times[2] - times[1]) * 10, used / 1e6)
 """
 
 
 def straightforward_cats() -> models.VAE:
-    """Return the VAE of most tutorials, for cats: 3 x 3 kernels, and a last layer at full size.
+    """Return the VAE of most tutorials: 3 x 3 kernels, and a last layer at full size.
 
-    With SiLU, as in the helpers, it learns as much in as many steps; with ReLU it learns less.
+    With SiLU, as in the helpers, it learns as much in as many steps; with ReLU less.
     """
     layers, latents = keras.layers, 64
     picture, code = keras.Input((64, 64, 3)), keras.Input((latents,))
@@ -189,13 +188,11 @@ def straightforward_cats() -> models.VAE:
 
 
 def cats() -> None:
-    """Pictures a second in training, and what was learnt, against a straightforward model."""
+    """Pictures per second in training, and what was learnt, by two cat models."""
     data = datasets.load_cats(limit=8_000)
     makers = {
         "straightforward": straightforward_cats,
-        "helpers": lambda: models.build_vae(
-            data.image_shape, 64, likelihood="gaussian", architecture="conv"
-        ),
+        "helpers": lambda: models.build_cat_vae(data.image_shape),
     }
     for name, make in makers.items():
         speeds, bits = [], []
@@ -210,8 +207,8 @@ def cats() -> None:
             many = training.train(vae, data.x_train, steps=420, **options)["seconds"]
             speeds.append(400 * 32 / (many - few))
             bits.append(metrics.bits_per_dimension(vae, data.x_test))
-        row(f"cats, {name}: training", speeds, "pictures a second")
-        row(f"cats, {name}: after 420 steps of 32", bits, "bits a dimension")
+        row(f"cats, {name}: training", speeds, "pictures per second")
+        row(f"cats, {name}: after 420 steps of 32", bits, "bits per dimension")
 
 
 def growth() -> None:
@@ -221,8 +218,9 @@ def growth() -> None:
     for count, side, channels, architecture in cases:
         batch = 128 if architecture == "dense" else 32
         jit = True if architecture == "dense" else "auto"
-        code = GROWTH.format(root=str(budgets.ROOT), count=count, side=side, channels=channels,
-                             architecture=architecture, batch=batch, jit=repr(jit))  # fmt: skip
+        given = {"count": count, "side": side, "channels": channels, "batch": batch}
+        given |= {"architecture": architecture, "jit": jit, "root": str(paths.ROOT)}
+        code = GROWTH.format(**given)
         runs = [
             subprocess.run(
                 [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -236,39 +234,36 @@ def growth() -> None:
 
 
 def films() -> None:
-    """Time a film and a t-SNE map against what Matplotlib and scikit-learn take by themselves."""
+    """Time a film and a t-SNE map against Matplotlib's and scikit-learn's own."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(10, 16))
     labels = np.arange(1000) % 10
     end = centres[labels] + 0.3 * rng.normal(size=(1000, 16))
     frames = np.linspace(0.1, 1, 30)[:, np.newaxis, np.newaxis] * end
     captions = [f"epoch {index}" for index in range(len(frames))]
-    panel = films.Points(frames[..., :2], labels)
+    panel = Points(frames[..., :2], labels)
 
     def by_matplotlib(path):
-        figure, heading, (show,) = films.drawn({"codes": panel}, width=7.6)
+        figure, heading, (show,) = drawn({"codes": panel}, width=7.6)
 
         def update(index):
             heading.set_text(captions[index])
             show(index)
 
-        film = FuncAnimation(figure, update, len(frames))
-        film.save(path, PillowWriter())
+        FuncAnimation(figure, update, len(frames)).save(path, PillowWriter())
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.gif"
         for name, make in {
-            "film of 30 frames: helpers": lambda: films.film(
+            "film of 30 frames: helpers": lambda: film(
                 path, {"codes": panel}, captions
             ),
             "film of 30 frames: Matplotlib's PillowWriter": lambda: by_matplotlib(path),
         }.items():
             row(name, [seconds(make) for _ in range(REPEATS)], "s")
     for name, make in {
-        "t-SNE of 1,000 codes, a frame: helpers": lambda: films.tsne_frames(
-            frames[-6:]
-        ),
-        "t-SNE of 1,000 codes, a frame: scikit-learn": lambda: [
+        "t-SNE of 1,000 codes, per frame: helpers": lambda: tsne_frames(frames[-6:]),
+        "t-SNE of 1,000 codes, per frame: scikit-learn": lambda: [
             TSNE(2, random_state=0).fit_transform(codes) for codes in frames[-6:]
         ],
     }.items():
@@ -280,10 +275,10 @@ def imports() -> None:
     names = "models, metrics, training, plots, datasets"
     with tempfile.TemporaryDirectory() as folder:
         for name, code in {
-            "import tensorflow, and a first constant": "import tensorflow as tf; tf.constant(0)",
-            "import of the helpers, TensorFlow included": f"from helpers import runtime, {names}",
+            "import of tensorflow, a constant": "import tensorflow as t; t.constant(0)",
+            "import of the helpers, with TensorFlow": f"from helpers import {names}",
         }.items():
-            code = f"import sys; sys.path.insert(0, {str(budgets.ROOT)!r}); {code}"
+            code = f"import sys; sys.path.insert(0, {str(paths.ROOT)!r}); {code}"
             command = [sys.executable, "-c", code]
             options = {"cwd": folder, "capture_output": True, "check": True}
             row(
@@ -296,18 +291,17 @@ def imports() -> None:
 PARTS = (digits, step, evaluation, cats, growth, films, imports)
 
 
-def main(names: list[str]) -> int:
-    """Run the parts that are named, or all of them; return the exit status."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the parts that are named, or all of them."""
     known = {part.__name__: part for part in PARTS}
-    if not set(names) <= set(known):
-        print(
-            f"parts are {', '.join(known)}, and not {', '.join(names)}", file=sys.stderr
-        )
-        return 1
-    for name in names or known:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(known)}; none: all")
+    names = parser.parse_args(arguments).part or list(known)
+    if wrong := set(names) - set(known):
+        parser.error(f"no part is called {', '.join(wrong)}")
+    for name in names:
         known[name]()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,23 +1,23 @@
-"""What several tests share: tiny pictures, tiny models, and Matplotlib without a screen."""
+"""What several tests share: tiny pictures, tiny models, Matplotlib without a screen."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import matplotlib
+import helpers.engine.quiet_start  # noqa: F401  (before Keras)
 
-matplotlib.use("Agg")
-
-from helpers.engine import budgets  # isort: skip  # before Keras
-
+# isort: split
 import keras
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from helpers import families, models
+from helpers.engine import paths
 
+matplotlib.use("Agg")
 SHAPE = (8, 8, 1)
 
 
@@ -33,7 +33,7 @@ def pictures():
 
 @pytest.fixture
 def make_vae():
-    """A function that builds a small VAE with seeded weights; arguments as for ``VAE``."""
+    """A function that builds a small seeded VAE; arguments as for ``VAE``."""
 
     def make(image_shape=SHAPE, latent_size=2, family="normal", seed=0, **arguments):
         keras.utils.set_random_seed(seed)
@@ -47,13 +47,11 @@ def make_vae():
 
 @pytest.fixture
 def make_autoencoder():
-    """A function that builds a small autoencoder with seeded weights."""
+    """A function that builds a small seeded autoencoder."""
 
     def make(image_shape=SHAPE, latent_size=2, seed=0):
         keras.utils.set_random_seed(seed)
-        encoder = models.dense_encoder(image_shape, latent_size, hidden=(16,))
-        decoder = models.dense_decoder(image_shape, latent_size, hidden=(16,))
-        return models.Autoencoder(encoder, decoder)
+        return models.build_autoencoder(image_shape, latent_size, hidden=(16,))
 
     return make
 
@@ -68,4 +66,4 @@ def close_figures():
 @pytest.fixture
 def root():
     """The repository's folder."""
-    return budgets.ROOT
+    return paths.ROOT

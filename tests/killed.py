@@ -1,12 +1,10 @@
-"""A process that forks children, each of which does one task and may be killed in the middle of it.
+"""A process that forks children, each of which does a task and may be killed in it.
 
-For test_interruption.py: reads a line of JSON a child, and answers with the child's exit status.
-A child of this process saves the imports. TensorFlow must not have computed anything before a
-fork, so helpers.runtime, which starts it, is kept from doing so.
+For test_interruption.py: reads a line of JSON per child, and answers with the child's
+exit status. A child of this process saves the imports. TensorFlow must not have
+computed anything before a fork, so the quiet start is kept from starting it.
 """
 
-import base64
-import io
 import itertools
 import json
 import os
@@ -16,7 +14,6 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -32,9 +29,9 @@ def die(moment, count, part):
     """Arrange to be killed.
 
     Args:
-        moment: "writing": at a byte of a file, by the kernel; "replacing" or "replaced": before or
-            after a file gets its name; "evaluating"; "early" or "late": any time after the start of
-            the training, or of its second round.
+        moment: "writing": at a byte of a file, by the kernel; "replacing" or
+            "replaced": before or after a file gets its name; "evaluating"; "early" or
+            "late": any time after the start of the training, or of its second round.
         count: which file, or which evaluation.
         part: how much of the file (of as much as was there before), or seconds.
     """
@@ -75,8 +72,8 @@ def die(moment, count, part):
 
 
 def tiny_vae():
-    """A VAE with everything that an interruption could lose: two streams of noise, a running sigma,
-    a beta that counts steps."""
+    """A VAE with all that an interruption could lose: two streams of noise, a running
+    sigma, a beta that counts steps."""
     from helpers import likelihoods, models, training
 
     pictures = keras.Input((8, 8, 1))
@@ -84,13 +81,8 @@ def tiny_vae():
     features = keras.layers.Dropout(0.2)(keras.layers.Dense(8, "silu")(features))
     encoder = keras.Model(pictures, models.heads(features, 2, ("z_mean", "z_log_var")))
     decoder = models.dense_decoder((8, 8, 1), 2, hidden=(8,))
-    return models.VAE(
-        encoder,
-        decoder,
-        "normal",
-        likelihoods.Gaussian("optimal"),
-        training.warm_up(STEPS),
-    )
+    likelihood, beta = likelihoods.Gaussian("optimal"), training.warm_up(STEPS)
+    return models.VAE(encoder, decoder, likelihood=likelihood, beta=beta)
 
 
 def train(backup, out, seed=0, callback=None):
@@ -100,67 +92,26 @@ def train(backup, out, seed=0, callback=None):
     started = backup is not None and (Path(backup) / "training.backup").exists()
     keras.utils.set_random_seed(seed if started else 0)
     x = np.random.default_rng(0).uniform(size=(44, 8, 8, 1)).astype("float32")
-    vae = tiny_vae()
-    history = training.train(
-        vae,
-        x[:36],
-        held_out=x[36:],
-        steps=STEPS,
-        rounds=ROUNDS,
-        batch_size=8,
-        verbose=False,
-        backup=backup,
-        callbacks=[callback] if callback else [],
-    )
+    vae, callbacks = tiny_vae(), [callback] if callback else []
+    options = {"steps": STEPS, "rounds": ROUNDS, "batch_size": 8, "verbose": False}
+    options |= {"held_out": x[36:], "backup": backup, "callbacks": callbacks}
+    history = training.train(vae, x[:36], **options)
     del history["seconds"]
     variables = [*vae.variables, *vae.optimizer.variables]
     kept = {f"{index}": v.value.numpy() for index, v in enumerate(variables)}
     np.savez(out, **history, **kept)
 
 
-def write_weights(path, number, **_):
-    """Save weights that are all ``number``."""
-    from helpers.engine import weights
+def write(path, number, **_):
+    """Write a file that holds ``number`` very often."""
+    from helpers.engine import files
 
-    model = SimpleNamespace(weights=[np.full((40, 50), number, "float32"), np.eye(300)])
-    weights.save_weights(model, Path(path))
-
-
-def write_cache(path, number, **_):
-    """Save pictures that are all ``number``."""
-    from helpers import datasets
-
-    datasets.write_cache(Path(path), np.full((30, 64, 64, 3), number, np.uint8))
+    with files.whole(Path(path)) as file:
+        for _ in range(100):
+            file.write(bytes([number]) * 1000)
 
 
-def write_notebook(path, number, **_):
-    """Save a notebook that prints and draws ``number``."""
-    import nbformat
-    from PIL import Image
-
-    from helpers.engine import notebooks
-
-    file = io.BytesIO()
-    Image.fromarray(np.full((64, 64), number, np.uint8)).save(file, "PNG")
-    figure = {"image/png": base64.b64encode(file.getvalue()).decode()}
-    outputs = [
-        nbformat.v4.new_output("stream", text=f"{number}\n" * 1000),
-        nbformat.v4.new_output("display_data", figure),
-    ]
-    cell = nbformat.v4.new_code_cell(
-        "...", outputs=outputs, metadata={"tags": ["image:number"]}
-    )
-    notebooks.ROOT = Path(path).parent.parent
-    notebooks.execute = lambda _: nbformat.v4.new_notebook(cells=[cell])
-    notebooks.save([])
-
-
-TASKS = {
-    "train": train,
-    "weights": write_weights,
-    "cache": write_cache,
-    "notebook": write_notebook,
-}
+TASKS = {"train": train, "write": write}
 
 
 def child(task, arguments, death):
@@ -187,6 +138,6 @@ def main():
 
 if __name__ == "__main__":
     os.environ["KERAS_BACKEND"] = "imported"
-    from helpers.engine import notebooks, weights  # noqa: F401
+    from helpers import training  # noqa: F401
 
     main()

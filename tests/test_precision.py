@@ -1,4 +1,4 @@
-"""Mixed precision: fast networks, and losses, KL and sampling in float32 all the same."""
+"""Mixed precision: fast networks; losses, KL and sampling in float32 all the same."""
 
 import keras
 import numpy as np
@@ -24,35 +24,29 @@ def policy():
     keras.config.set_dtype_policy("float32")
 
 
-def trained(x, likelihood="bernoulli"):
+def trained(x):
     keras.utils.set_random_seed(0)
-    vae = models.build_vae(x.shape[1:], 4, likelihood=likelihood, hidden=(64,))
+    vae = models.build_vae(x.shape[1:], 4, hidden=(64,))
     vae.compile(keras.optimizers.Adam(3e-3))
     history = vae.fit(x, epochs=4, batch_size=64, shuffle=False, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
     return vae
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", HALVES)
 def test_the_elbo_is_that_of_full_precision(digits, policy, half):
     full = metrics.elbo(trained(digits), digits)
     policy(half)
     vae = trained(digits)
-    assert vae.encoder.get_layer("hidden_1").compute_dtype == half.removeprefix(
-        "mixed_"
-    )
+    assert vae.encoder.get_layer("hidden_1").compute_dtype in half
     found = metrics.elbo(vae, digits)
     assert found.elbo == pytest.approx(full.elbo, rel=BOUND)
     # what is measured by hand, in float32, is what the model reports
-    rate, distortion = metrics.elbo_terms(vae, digits)
-    assert (rate + distortion).mean() == pytest.approx(-found.elbo, rel=0.005)
-    for array in (
-        vae.encode(digits),
-        vae.reconstruct(digits),
-        vae.generate(3),
-        rate,
-        distortion,
-    ):
+    terms = metrics.elbo_terms(vae, digits)
+    assert sum(terms).mean() == pytest.approx(-found.elbo, rel=0.005)
+    arrays = (vae.encode(digits), vae.reconstruct(digits), vae.generate(3), *terms)
+    for array in arrays:
         assert array.dtype == "float32"
         assert np.isfinite(array).all()
 
@@ -63,19 +57,16 @@ def test_every_family_computes_in_float32(policy, pictures, name):
     keras.utils.set_random_seed(0)
     likelihood = likelihoods.Gaussian("learned")
     vae = models.build_vae(pictures.shape[1:], 3, name, likelihood, hidden=(8,))
-    mean = vae(pictures)
-    parameters = vae.posterior(pictures)
-    tensors = [mean, *parameters, vae.sampling(parameters), *vae.losses]
-    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors} == {
-        "float32"
-    }
+    mean, parameters = vae(pictures), vae.posterior(pictures)
+    for tensor in (mean, *parameters, vae.sampling(parameters), *vae.losses):
+        assert keras.backend.standardize_dtype(tensor.dtype) == "float32"
     assert np.isfinite(float(sum(vae.losses)))
     assert np.isfinite(vae.generate(2)).all()
 
 
 @pytest.mark.parametrize("architecture", ["dense", "conv"])
 def test_the_likelihood_sees_the_pictures_as_they_are(policy, pictures, architecture):
-    """Not rounded to the eight bits of a bfloat16, nor the pixels that it compares with."""
+    """Not rounded to a bfloat16's eight bits, nor the pixels that it compares with."""
     policy("mixed_bfloat16")
     vae = models.build_vae(pictures.shape[1:], 2, architecture=architecture)
     seen = []
@@ -102,14 +93,11 @@ def test_a_conditional_vae_in_mixed_precision(policy, pictures):
 def test_a_mixed_model_is_saved_and_loaded(policy, pictures, tmp_path, half):
     policy(half)
     vae = models.build_vae((8, 8, 1), 2, hidden=(8,))
-    vae.compile("adam")
-    vae.fit(pictures, epochs=1, verbose=0)
     vae.save(tmp_path / "vae.keras")
     policy("float32")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
-    assert loaded.encoder.get_layer("hidden_1").compute_dtype == half.removeprefix(
-        "mixed_"
-    )
+    assert loaded.encoder.get_layer("hidden_1").compute_dtype in half
+    assert loaded.likelihood.compute_dtype == "float32"
     np.testing.assert_array_equal(
         loaded.reconstruct(pictures), vae.reconstruct(pictures)
     )

@@ -1,299 +1,332 @@
-"""The repository as a whole: requirements, floors, README, pictures, leftovers."""
+"""The repository as a whole: requirements, the house, what is written, leftovers."""
 
 import ast
+import functools
+import importlib
+import importlib.metadata
+import inspect
 import re
+import shutil
 import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import nbformat
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
-from helpers.engine import budgets, notebooks
+import helpers
+from helpers.engine import notebooks
 
-COLAB = {  # what a Colab notebook comes with; nothing is installed there
-    "tensorflow": "2.20.0",
-    "keras": "3.13.2",
-    "numpy": "2.1.3",
-    "matplotlib": "3.10.0",
-    "scikit-learn": "1.6.1",
-}
+ROOT = Path(__file__).resolve().parent.parent
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MODULES = sorted((ROOT / "helpers").rglob("*.py"))
 FLOORS = (
-    "files",
-    "runtime",
-    "archives",
-    "downloads",
-    "drawn_cats",
-    "datasets",
-    "distributions",
-    "likelihoods",
-    "layers",
-    "models",
-    "weights",
-    "conditional",
-    "backups",
-    "training",
-    "metrics",
-    "plots",
-    "animations",
-    "explorer",
-    "checks",
-    "notebooks",
+    {"engine", "checks"},
+    {"families", "likelihoods"},
+    {"layers", "datasets"},
+    {"models"},
+    {"training", "metrics"},
+    {"plots"},
 )
-PATHS = sorted((budgets.ROOT / "notebooks").glob("*.ipynb"))
+ROOMS = set().union(*FLOORS)
 
 
-def requirements(root):
-    lines = [
-        line.split("#")[0]
-        for line in (root / "requirements.txt").read_text().splitlines()
-    ]
-    found = [Requirement(line) for line in lines if line.strip()]
-    return {requirement.name: requirement for requirement in found}
+# Requirements: pyproject.toml, requirements.txt, requirements.lock, Colab
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
-@pytest.mark.parametrize("name", COLAB)
-def test_the_ranges_admit_colab(root, name):
-    assert requirements(root)[name].specifier.contains(COLAB[name])
+def requirements(lines):
+    """Name to requirement, of lines as in requirements.txt."""
+    found = [Requirement(text) for line in lines if (text := line.split("#")[0])]
+    return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
-def test_ranges_are_bounded_below_and_not_pinned(root):
-    for requirement in requirements(root).values():
-        operators = {specifier.operator for specifier in requirement.specifier}
-        assert operators & {">=", "=="}, requirement
-        assert all(
-            s.operator != "==" or "*" in s.version for s in requirement.specifier
-        )
+RUNTIME = requirements(PROJECT["dependencies"])
+NEEDED = requirements((ROOT / "requirements.txt").read_text().splitlines())
+COLAB = (ROOT / "tests" / "colab_packages.txt").read_text().splitlines()
+COLAB = dict(line.split("==") for line in COLAB if line[:1] != "#")
 
 
-# The lock: one exact version of everything, each with its hashes
+def test_requirements_are_those_of_the_project_and_its_notebooks():
+    assert requirements(PROJECT["dependencies"] + EXTRAS["notebooks"]) == NEEDED
 
-MACHINES = [
-    {"python_full_version": python, "python_version": python[:4], **machine}
-    for python in ("3.11.0", "3.11.9", "3.12.0", "3.13.0")
-    for machine in (
-        {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
-        {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
-        {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
-    )
+
+def test_ranges_are_bounded_below_and_not_pinned():
+    for requirement in (NEEDED | requirements(EXTRAS["test"])).values():
+        specifiers = requirement.specifier
+        assert {s.operator for s in specifiers} & {">=", "=="}, requirement
+        assert all(s.operator != "==" or "*" in s.version for s in specifiers)
+
+
+def colab_serves(name):
+    """Whether Colab's image has a package, and in a version that we admit."""
+    admitted = NEEDED[name].specifier if name in NEEDED else SpecifierSet()
+    return name in COLAB and COLAB[name] in admitted
+
+
+def test_colab_has_every_dependency():
+    assert [name for name in RUNTIME if not colab_serves(name)] == []
+
+
+@functools.cache
+def imports_of(code):
+    """The dotted names of everything that code imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative import"
+            names |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+
+def modules_of(names):
+    """The helpers' files among dotted names, and those of the packages around them."""
+    parts = [name.split(".") for name in names if name.split(".")[0] == "helpers"]
+    stems = {ROOT.joinpath(*p[:n]) for p in parts for n in range(1, len(p) + 1)}
+    files = {file for s in stems for file in (s.with_suffix(".py"), s / "__init__.py")}
+    return files & set(MODULES)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_colab_has_whatever_a_notebook_reaches(path):
+    cells = nbformat.read(path, as_version=4).cells
+    names = imports_of("\n".join(c.source for c in cells if c.cell_type == "code"))
+    seen = set()
+    while new := modules_of(names) - seen:
+        seen |= new
+        names = names.union(*(imports_of(path.read_text()) for path in new))
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    assert {"helpers", "numpy"} < tops
+    homes = importlib.metadata.packages_distributions()
+    for top in tops - {"helpers"}:
+        assert any(colab_serves(canonicalize_name(home)) for home in homes[top]), top
+
+
+SYSTEMS = [
+    {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
+    {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
+    {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
 ]
 
 
-def locked(root):
-    """The entries of requirements.lock: requirements, each with the text of its hashes."""
-    text = (root / "requirements.lock").read_text()
-    lines = [line for line in text.replace("\\\n", " ").splitlines() if line[:1] != "#"]
+@functools.cache
+def locked():
+    """The requirements of requirements.lock, each with the text of its hashes."""
+    text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line[:1] != "#"]
     entries = [line.partition("--hash=") for line in lines]
     return [(Requirement(name), mark + hashes) for name, mark, hashes in entries]
 
 
-def test_the_lock_pins_and_hashes_everything(root):
-    for requirement, hashes in locked(root):
+def test_the_lock_pins_and_hashes_everything():
+    for requirement, hashes in locked():
         (version,) = requirement.specifier
         assert version.operator == "==", requirement
         assert "*" not in version.version, requirement
         assert re.fullmatch(r"(--hash=sha256:[0-9a-f]{64}\s*)+", hashes), requirement
 
 
-@pytest.mark.parametrize(
-    "machine", MACHINES, ids=lambda m: f"{m['sys_platform']}-{m['python_full_version']}"
-)
-def test_the_lock_has_one_version_of_every_requirement_and_within_its_range(
-    root, machine
-):
-    there = [
-        r for r, _ in locked(root) if r.marker is None or r.marker.evaluate(machine)
-    ]
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.9", "3.12.0", "3.13.0"])
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system["sys_platform"])
+def test_the_lock_has_one_version_of_all_that_is_needed(system, python):
+    machine = system | {"python_full_version": python, "python_version": python[:4]}
+    there = [r for r, _ in locked() if r.marker is None or r.marker.evaluate(machine)]
     versions = {r.name: next(iter(r.specifier)).version for r in there}
     assert len(versions) == len(there), "a package is locked twice"
-    for name, requirement in requirements(root).items():
+    for name, requirement in NEEDED.items():
         assert requirement.specifier.contains(versions[name]), name
 
 
-@pytest.mark.parametrize(
-    ("target", "words"),
-    [
-        (
-            "lock",
-            "uv pip compile .*--universal .*--generate-hashes .*--output-file requirements.lock",
-        ),
-        (
-            "audit",
-            "pip-audit --strict --require-hashes .*--requirement requirements.lock",
-        ),
-        ("floor", "--resolution lowest-direct .*--requirement requirements.txt"),
-    ],
-)
-def test_make_has_targets_for_the_dependencies(root, target, words):
-    try:
-        shown = subprocess.run(
-            ["make", "--dry-run", target],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except FileNotFoundError:
-        pytest.skip("no make")
-    assert re.search(words, shown.stdout.replace("\\\n", " ").replace("\t", ""))
+TARGETS = {
+    "lock": "--universal .*--generate-hashes .*requirements.txt",
+    "audit": "pip-audit --strict --require-hashes .*requirements.lock",
+    "floor": "--resolution lowest-direct .*pyproject.toml .*--extra test",
+    "fast": 'pytest tests -m "not slow"',
+}
 
 
-def imported_helpers(path):
-    """The names of the helpers that a module imports."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
-            "helpers."
-        ):
-            names.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            parts = [alias.name.split(".") for alias in node.names]
-            names |= {
-                part[1] for part in parts if part[0] == "helpers" and len(part) > 1
-            }
-        assert not (isinstance(node, ast.ImportFrom) and node.level), (
-            f"{path}: relative import"
-        )
-    return names
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+@pytest.mark.parametrize("target", TARGETS)
+def test_make_has_a_target(target):
+    shown = subprocess.check_output(["make", "-n", target], cwd=ROOT, text=True)
+    assert re.search(TARGETS[target], re.sub(r"\\\n\s*", "", shown))
 
 
-def test_helpers_import_only_from_floors_above(root):
-    for path in sorted((root / "helpers").glob("*.py")):
-        if path.stem == "__init__":
-            assert not imported_helpers(path)
-            continue
-        above = set(FLOORS[: FLOORS.index(path.stem)])
-        assert imported_helpers(path) <= above, path.name
+# The house: ten rooms, on floors, each small
 
 
-def test_model_code_names_no_backend(root):
-    for name in ("distributions", "likelihoods", "layers", "models"):
-        assert "import tensorflow" not in (root / "helpers" / f"{name}.py").read_text()
+def test_the_top_level_shows_the_ten_rooms():
+    shown = {path.name for path in (ROOT / "helpers").iterdir()} - {"__pycache__"}
+    files = {"__init__.py", "py.typed", "layers.py", "likelihoods.py", "training.py"}
+    assert shown == files | {room for room in ROOMS if f"{room}.py" not in files}
 
 
-# README
+def room_of(path):
+    return path.relative_to(ROOT / "helpers").parts[0].removesuffix(".py")
 
 
-@pytest.fixture(scope="module")
-def readme():
-    path = budgets.ROOT / "README.md"
-    assert path.is_file(), "there is no README.md"
-    return path.read_text()
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_imports_from_floors_below_only(room):
+    floor = next(i for i, rooms in enumerate(FLOORS) if room in rooms)
+    below = set().union({room}, *FLOORS[:floor]) if room != "checks" else {room}
+    for path in [path for path in MODULES if room_of(path) == room]:
+        names = imports_of(path.read_text())
+        rooms = {name.split(".")[1] for name in names if name.startswith("helpers.")}
+        assert rooms & ROOMS <= below, path
 
 
-def test_the_readme_links_lead_somewhere(readme, root):
-    targets = re.findall(r"\]\(([^)\s]+)\)", readme)
-    targets += re.findall(r'(?:src|href)="([^"]+)"', readme)
-    assert targets
-    for target in targets:
-        if not re.match(r"https?://|#|mailto:", target):
-            assert (root / target.split("#")[0]).exists(), target
+def test_model_code_names_no_backend():
+    for path in MODULES:
+        if room_of(path) in {"families", "likelihoods", "layers", "models"}:
+            tops = {name.split(".")[0] for name in imports_of(path.read_text())}
+            assert not tops & {"tensorflow", "jax", "torch"}, path
 
 
-def test_the_readme_images_have_words(readme):
-    images = re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", readme)
-    tags = re.findall(r"<img [^>]*>", readme)
-    assert images or tags
-    for words, target in images:
-        assert len(words.strip()) > 4, target
-    for tag in tags:
-        assert re.search(r'alt="[^"]{5,}"', tag), tag
+def length(function):
+    """The lines of a function, its docstring not counted."""
+    lines, first = function.end_lineno - function.lineno + 1, function.body[0]
+    documented = ast.get_docstring(function) is not None
+    return lines - documented * (first.end_lineno - first.lineno + 1)
 
 
-def test_the_readme_names_every_notebook_with_its_badge(readme):
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_module_and_its_functions_are_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
+    assert [f.name for f in functions if length(f) > 40] == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_lesson_names_no_engine(path):
+    cells = nbformat.read(path, as_version=4).cells
+    for cell in cells[:1] + cells[2:]:  # all but the bootstrap
+        assert not re.search(r"helpers[./]engine|import .*\bengine", cell.source)
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS - {"engine"}))
+def test_public_functions_are_typed(room):
+    for name, function in vars(importlib.import_module(f"helpers.{room}")).items():
+        if inspect.isfunction(function) and "helpers" in function.__module__:
+            parameters = inspect.signature(function).parameters.values()
+            plain = {p.name for p in parameters if "VAR" not in p.kind.name}
+            assert plain | {"return"} <= function.__annotations__.keys(), name
+
+
+IMPORT_ALL = """
+import importlib, os, pkgutil, sys
+import matplotlib
+before = dict(matplotlib.rcParams)
+tools = ("IPython", "ipywidgets", "nbclient", "nbconvert", "nbformat", "nbclassic")
+sys.modules.update(dict.fromkeys(tools))  # to import one is an error
+sys.path.insert(0, sys.argv[1])
+for module in pkgutil.walk_packages([sys.argv[1] + "/helpers"], "helpers."):
+    if module.name != "helpers.engine.notebooks":
+        importlib.import_module(module.name)
+assert dict(matplotlib.rcParams) == before, "a style was set"
+assert not os.listdir("."), "a file was written"
+"""
+
+
+@pytest.mark.slow
+def test_the_package_is_whole_and_needs_no_notebook_tools(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d"]
+    subprocess.run([*build, tmp_path], cwd=ROOT, check=True)
+    (wheel,) = tmp_path.glob(f"vae_course-{helpers.TAG.removeprefix('v')}-*.whl")
+    folder, empty = tmp_path / "installed", tmp_path / "empty"
+    shutil.unpack_archive(wheel, folder, "zip")
+    there = {path for path in (ROOT / "helpers").rglob("*.*") if path.suffix != ".pyc"}
+    packed = set(folder.joinpath("helpers").rglob("*.*"))
+    assert {p.relative_to(folder) for p in packed} == {
+        p.relative_to(ROOT) for p in there
+    }
+    empty.mkdir()
+    command = [sys.executable, "-P", "-c", IMPORT_ALL, str(folder)]
+    subprocess.run(command, cwd=empty, check=True)
+
+
+# What is written: README, CONTRIBUTING, data/README.md
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+def test_links_and_names_of_files_lead_somewhere(name):
+    text = (ROOT / name).read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    links = [link for link in links if not re.match(r"https?://|#|mailto:", link)]
+    named = re.findall(r"`((?:helpers|tests)/[^`*\s]*)`", text)
+    assert links or named
+    for target in links + named:
+        assert (ROOT / target.split("#")[0]).exists(), target
+
+
+def test_the_readme_images_have_words():
+    assert re.findall(r"!\[[^\]]{5,}\]\(", README)
+    assert not re.findall(r"!\[[^\]]{0,4}\]\(", README)
+
+
+def test_the_readme_names_every_notebook_with_its_badge():
     for path in PATHS:
-        assert f"notebooks/{path.name}" in readme
-        url = f"github/{notebooks.helpers.REPOSITORY}/blob/{notebooks.helpers.TAG}/notebooks/"
-        assert f"https://colab.research.google.com/{url}{path.name}" in readme
+        assert f"notebooks/{path.name}" in README
+        url = f"github/{helpers.REPOSITORY}/blob/{helpers.TAG}/notebooks/{path.name}"
+        assert f"https://colab.research.google.com/{url}" in README
 
 
-def saved_texts():
-    """Every text that the notebooks' saved outputs show."""
-    texts = []
-    for path in PATHS:
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", ()):
-                texts += [
-                    output.get("text", ""),
-                    output.get("data", {}).get("text/plain", ""),
-                ]
-    return "\n".join(texts).replace("\u2212", "-")
-
-
-def test_the_readme_gallery_shows_saved_numbers_only(readme):
-    section = re.search(
-        r"^## [^\n]*(?:[Rr]esults|[Gg]allery|[Ww]hat comes out).*?(?=^## |\Z)",
-        readme,
-        re.M | re.S,
-    )
-    assert section, "the README has no section on results"
+def test_the_readme_gallery_shows_saved_numbers_only():
+    section = re.search(r"^## What comes out.*?(?=^## |\Z)", README, re.M | re.S)
+    cells = [cell for p in PATHS for cell in nbformat.read(p, as_version=4).cells]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    texts = [f"{o.get('text')} {o.get('data', {}).get('text/plain')}" for o in outputs]
+    saved = set(re.findall(r"\d+\.\d+", "\n".join(texts)))
     prose = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]*>", " ", section.group(0))
-    saved = set(re.findall(r"\d+\.\d+", saved_texts()))
     for number in re.findall(r"\d+\.\d+", prose):
         assert number in saved, f"no saved output shows {number}"
 
 
-# Pictures
+# Pictures and leftovers
 
 
-def tagged_figures():
-    """Name to the bytes of the figure saved in the cell tagged ``image:NAME``."""
+def test_every_picture_is_the_figure_of_its_cell():
     figures = {}
     for path in PATHS:
         for cell in nbformat.read(path, as_version=4).cells:
             for tag in cell.metadata.get("tags", ()):
-                if not tag.startswith(notebooks.IMAGE_TAG):
-                    continue
-                name = tag.removeprefix(notebooks.IMAGE_TAG)
-                assert name not in figures, f"two cells are tagged {tag}"
-                pictures = notebooks.figures_of(cell)
-                assert pictures, f"{path.name}: the cell tagged {tag} has no figure"
-                figures[name] = pictures[-1]
-    return figures
-
-
-def test_every_picture_is_the_figure_of_its_cell(root):
-    figures = tagged_figures()
-    assert {path.stem for path in (root / "images").glob("*.png")} == set(figures)
+                if tag.startswith(notebooks.IMAGE_TAG):
+                    name = tag.removeprefix(notebooks.IMAGE_TAG)
+                    assert name not in figures, f"two cells are tagged {tag}"
+                    figures[name] = notebooks.figures_of(cell)[-1]
+    assert {path.stem for path in (ROOT / "images").glob("*.png")} == set(figures)
     for name, figure in figures.items():
-        assert (root / "images" / f"{name}.png").read_bytes() == figure, name
+        assert (ROOT / "images" / f"{name}.png").read_bytes() == figure, name
 
 
-# Leftovers
-
-
-def tracked_files(root):
+def tracked_files():
+    command = ["git", "ls-files", "-z"]
     try:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        listed = subprocess.check_output(command, cwd=ROOT, text=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
-    return [root / name for name in listed.stdout.split("\0") if name]
+    return [name for name in listed.split("\0") if (ROOT / name).is_file()]
 
 
-def test_no_file_names_a_machines_folders(root):
-    for path in tracked_files(root):
-        if path.suffix in {".png", ".gif", ".npz"}:
-            continue
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
+def test_no_file_names_a_machines_folders():
+    for name in tracked_files():
+        if not name.endswith((".png", ".gif", ".npz")):
+            text = (ROOT / name).read_text(encoding="utf-8")
             found = re.search(r"(?<![\w.])/(work|root|home|Users)/", text)
-            assert not found, f"{path.relative_to(root)}: {found.group(0)}"
+            assert not found, f"{name}: {found.group(0)}"
 
 
-def test_no_download_is_tracked(root):
-    tracked = {path.relative_to(root).as_posix() for path in tracked_files(root)}
-    shipped = {name for name in tracked if name.startswith("data/weights/")}
-    local = {
-        name
-        for name in tracked - shipped
-        if name.startswith(("data/", "build/", ".venv/"))
-    }
-    assert local == {"data/README.md"}
-    assert all(name.endswith(".npz") for name in shipped)
+def test_no_download_is_tracked():
+    local = {n for n in tracked_files() if n.startswith(("data/", "build/", ".venv/"))}
+    shipped = {name for name in local if re.fullmatch(r"data/weights/.*\.npz", name)}
+    assert local - shipped == {"data/README.md"}

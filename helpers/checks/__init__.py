@@ -1,6 +1,5 @@
-"""The self-checks behind the exercises: each says "not attempted", "not yet: ..." or "correct"."""
+"""The exercises' self-checks: "not attempted", "not yet: ..." or "correct"."""
 
-from helpers.checks.comparing import check, largest_difference
 from helpers.checks.notebook_01 import (
     check_elbo,
     check_gaussian_nll,

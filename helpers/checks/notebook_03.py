@@ -1,163 +1,142 @@
 """Checks of notebook 03: The variational autoencoder."""
 
+from functools import partial
+
 import numpy as np
 
-from helpers.checks.comparing import Function, check
+from helpers.checks.comparing import Function, check, then
+
+
+def sample(mean, log_var, noise):
+    return mean + np.exp(0.5 * log_var) * noise
+
+
+SAMPLE = {
+    "exp(z_log_var) is the variance; the noise is scaled by its square root": (
+        lambda mean, log_var, noise: mean + np.exp(log_var) * noise
+    ),
+    "z_log_var is a logarithm: exponentiate it": (
+        lambda mean, log_var, noise: mean + log_var * noise
+    ),
+    "half of the logarithm is the logarithm of the root: exponentiate it": (
+        lambda mean, log_var, noise: mean + 0.5 * log_var * noise
+    ),
+    "the mean is missing": lambda mean, log_var, noise: sample(0.0, log_var, noise),
+    "the mean is added, not multiplied": (
+        lambda mean, log_var, noise: mean * np.exp(0.5 * log_var) * noise
+    ),
+}
 
 
 def check_sample(attempt: Function) -> str:
     """Check ``sample(z_mean, z_log_var, noise)``: z ~ N(z_mean, exp(z_log_var))."""
-    rng = np.random.default_rng(0)
-    return check(
-        attempt,
-        lambda mean, log_var, noise: mean + np.exp(0.5 * log_var) * noise,
-        [tuple(rng.normal(size=(3, 4, 2)))],
-        {
-            "exp(z_log_var) is the variance; the noise is scaled by its square root": (
-                lambda mean, log_var, noise: mean + np.exp(log_var) * noise
-            ),
-            "z_log_var is a logarithm: exponentiate it": (
-                lambda mean, log_var, noise: mean + log_var * noise
-            ),
-            "half of the logarithm is the logarithm of the root: exponentiate it": (
-                lambda mean, log_var, noise: mean + 0.5 * log_var * noise
-            ),
-            "the mean is missing": lambda mean, log_var, noise: (
-                np.exp(0.5 * log_var) * noise
-            ),
-            "the mean is added, not multiplied": (
-                lambda mean, log_var, noise: mean * np.exp(0.5 * log_var) * noise
-            ),
-        },
-    )
+    inputs = [tuple(np.random.default_rng(0).normal(size=(3, 4, 2)))]
+    return check(attempt, sample, inputs, SAMPLE)
+
+
+def kl_normal(mean, log_var, half=0.5, power=2, reduce=np.sum, axis=-1):
+    return half * reduce(mean**power + np.exp(log_var) - 1 - log_var, axis=axis)
+
+
+KL_NORMAL = {
+    "the sign: a KL divergence is never negative": partial(kl_normal, half=-0.5),
+    "the factor 1/2 is missing": partial(kl_normal, half=1.0),
+    "sum over the latents; their mean is a hidden beta of 1/d": (
+        partial(kl_normal, reduce=np.mean)
+    ),
+    "z_log_var is ln sigma^2, not ln sigma": lambda m, v: kl_normal(m, 2 * v),
+    "one value per picture: sum over the last axis only": partial(kl_normal, axis=None),
+    "one value per picture: the mean over the batch comes later": then(
+        kl_normal, np.mean
+    ),
+    "square the mean": partial(kl_normal, power=1),
+    "sum over the latents, the last axis": partial(kl_normal, reduce=lambda x, axis: x),
+}
 
 
 def check_kl_normal(attempt: Function) -> str:
     """Check ``kl_normal(z_mean, z_log_var)``: KL to N(0, I) in nats, (n, d) to (n,)."""
+    inputs = [tuple(np.random.default_rng(0).normal(size=(2, 4, 3)))]
+    return check(attempt, kl_normal, inputs, KL_NORMAL)
 
-    def kl(mean, log_var, sign=1.0, reduce=np.sum):
-        return sign * 0.5 * reduce(mean**2 + np.exp(log_var) - 1 - log_var, axis=-1)
 
-    return check(
-        attempt,
-        kl,
-        [tuple(np.random.default_rng(0).normal(size=(2, 4, 3)))],
-        {
-            "the sign: a KL divergence is never negative": lambda m, v: kl(
-                m, v, sign=-1
-            ),
-            "the factor 1/2 is missing": lambda m, v: kl(m, v, sign=2),
-            "sum over the latents; their mean is a hidden beta of 1/d": (
-                lambda m, v: kl(m, v, reduce=np.mean)
-            ),
-            "z_log_var is ln sigma^2, not ln sigma": lambda m, v: kl(m, 2 * v),
-            "one value a picture: sum over the last axis only": lambda m, v: np.sum(
-                kl(m, v)
-            ),
-            "one value a picture: the mean over the batch comes later": (
-                lambda m, v: np.mean(kl(m, v))
-            ),
-            "square the mean": lambda m, v: (
-                0.5 * np.sum(m + np.exp(v) - 1 - v, axis=-1)
-            ),
-            "sum over the latents, the last axis": (
-                lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v)
-            ),
-        },
-    )
+def bernoulli_nll(x, logits, reduce=np.sum, axis=(1, 2, 3)):
+    return reduce(np.logaddexp(0, logits) - x * logits, axis=axis)
+
+
+def nll_of_probabilities(x, p):
+    return -np.sum(x * np.log(p) + (1 - x) * np.log1p(-p), axis=(1, 2, 3))
+
+
+BERNOULLI = {
+    "the logarithm of a saturated sigmoid is infinite: stay with the logits, and use "
+    "np.logaddexp(0, logits) for ln(1 + exp(logits))": (
+        lambda x, o: nll_of_probabilities(x, 1 / (1 + np.exp(-o)))
+    ),
+    "sum over the pixels; their mean makes the loss 784 times smaller, and the KL as "
+    "much heavier": partial(bernoulli_nll, reduce=np.mean),
+    "the sign: this is the negative log-likelihood": then(bernoulli_nll, np.negative),
+    "one value per picture: sum over axes 1, 2 and 3": partial(
+        bernoulli_nll, axis=None
+    ),
+    "these are logits: their sigmoid is the probability": nll_of_probabilities,
+    "the roles of 0 and 1 are swapped": lambda x, o: bernoulli_nll(1 - x, o),
+}
 
 
 def check_bernoulli(attempt: Function) -> str:
     """Check ``bernoulli_nll(x, logits)``: -ln p(x|z) in nats, (n, h, w, c) to (n,)."""
-
-    def nll(x, logits, reduce=np.sum):
-        return reduce(np.logaddexp(0, logits) - x * logits, axis=(1, 2, 3))
-
-    def from_probabilities(x, p):
-        return -np.sum(x * np.log(p) + (1 - x) * np.log1p(-p), axis=(1, 2, 3))
-
-    def naive(x, logits):
-        return from_probabilities(x, 1 / (1 + np.exp(-logits)))
-
     rng = np.random.default_rng(0)
-    x, logits = (
-        (rng.random((2, 3, 3, 1)) < 0.5).astype(float),
-        rng.normal(size=(2, 3, 3, 1)),
-    )
-    return check(
-        attempt,
-        nll,
-        [(x, logits), (x, 1000 * np.where(x > 0, -1.0, 1.0))],
-        {
-            "the logarithm of a saturated sigmoid is infinite: stay with the logits, and use "
-            "np.logaddexp(0, logits) for ln(1 + exp(logits))": naive,
-            "sum over the pixels; their mean makes the loss 784 times smaller, and the KL as much "
-            "heavier": lambda x, o: nll(x, o, np.mean),
-            "the sign: this is the negative log-likelihood": lambda x, o: -nll(x, o),
-            "one value a picture: sum over axes 1, 2 and 3": lambda x, o: np.sum(
-                nll(x, o)
-            ),
-            "these are logits: their sigmoid is the probability": from_probabilities,
-            "the roles of 0 and 1 are swapped": lambda x, o: nll(1 - x, o),
-        },
-    )
+    x = (rng.random((2, 3, 3, 1)) < 0.5).astype(float)
+    saturated = 1000 * np.where(x > 0, -1.0, 1.0)
+    inputs = [(x, rng.normal(size=(2, 3, 3, 1))), (x, saturated)]
+    return check(attempt, bernoulli_nll, inputs, BERNOULLI)
+
+
+def iwae(log_weights):
+    top = log_weights.max(axis=1, keepdims=True)
+    return top[:, 0] + np.log(np.mean(np.exp(log_weights - top), axis=1))
+
+
+IWAE = {
+    "that is the ELBO: the mean belongs inside the logarithm": lambda w: w.mean(axis=1),
+    "divide by K: the mean of the weights, not their sum": (
+        lambda w: iwae(w) + np.log(w.shape[1])
+    ),
+    "exp(-1000) is 0 and its logarithm infinite: subtract the largest log weight first "
+    "(log-sum-exp)": lambda w: np.log(np.mean(np.exp(w), axis=1)),
+    "one value per picture: the samples stand along axis 1": lambda w: iwae(w.T),
+}
 
 
 def check_iwae(attempt: Function) -> str:
     """Check ``iwae(log_weights)``: ln of the mean weight, (n, K) to (n,)."""
+    mild = np.random.default_rng(0).normal(size=(3, 4))
+    return check(attempt, iwae, [(mild,), (mild - 1000,)], IWAE)
 
-    def iwae(log_weights):
-        top = log_weights.max(axis=1, keepdims=True)
-        return top[:, 0] + np.log(np.mean(np.exp(log_weights - top), axis=1))
 
-    rng = np.random.default_rng(0)
-    mild = rng.normal(size=(3, 4))
-    return check(
-        attempt,
-        iwae,
-        [(mild,), (mild - 1000,)],
-        {
-            "that is the ELBO: the mean belongs inside the logarithm": (
-                lambda log_weights: log_weights.mean(axis=1)
-            ),
-            "divide by K: the mean of the weights, not their sum": (
-                lambda log_weights: iwae(log_weights) + np.log(log_weights.shape[1])
-            ),
-            "exp(-1000) is 0 and its logarithm infinite: subtract the largest log weight first "
-            "(log-sum-exp)": lambda log_weights: np.log(
-                np.mean(np.exp(log_weights), axis=1)
-            ),
-            "one value a picture: the samples stand along axis 1": (
-                lambda log_weights: iwae(log_weights.T)
-            ),
-        },
-    )
+def active_units(z_mean, threshold, axis=0, spread=np.var):
+    return np.sum(spread(z_mean, axis=axis) > threshold)
+
+
+ACTIVE_UNITS = {
+    "the variance, not the standard deviation": partial(active_units, spread=np.std),
+    "the variance around the mean: a constant code is not active": (
+        partial(active_units, spread=lambda z, axis: np.mean(z**2, axis=axis))
+    ),
+    "over the pictures (axis 0): one variance per latent": partial(
+        active_units, axis=1
+    ),
+    "how many latents are above the threshold, not below": (
+        lambda z, threshold: z.shape[1] - active_units(z, threshold)
+    ),
+}
 
 
 def check_active_units(attempt: Function) -> str:
-    """Check ``active_units(z_mean, threshold)``: latents whose mean varies, (n, d) to a number."""
-    rng = np.random.default_rng(0)
-    # eight latents, of which 2 vary enough, 4 have a large deviation, 5 a large second moment
+    """Check ``active_units(z_mean, threshold)``: how many vary, of (n, d)."""
+    # of eight latents 2 vary enough, 4 have a large deviation, 5 a large second moment
     scales = np.array([1.0, 0.3, 0.095, 0.05, 0.004, 0.004, 0.004, 0.004])
-    z_mean = rng.normal(size=(5000, 8)) * scales + np.array([0, 0, 0, 2, 0.5, 1, 0, 0])
-
-    def count(statistic):
-        return lambda z_mean, threshold: int(np.sum(statistic(z_mean) > threshold))
-
-    return check(
-        attempt,
-        count(lambda z: z.var(axis=0)),
-        [(z_mean, 0.01)],
-        {
-            "the variance, not the standard deviation": count(lambda z: z.std(axis=0)),
-            "the variance around the mean: a constant code is not active": (
-                count(lambda z: np.mean(z**2, axis=0))
-            ),
-            "over the pictures (axis 0): one variance a latent": count(
-                lambda z: z.var(axis=1)
-            ),
-            "how many latents are above the threshold, not below": (
-                lambda z, threshold: int(np.sum(z.var(axis=0) <= threshold))
-            ),
-        },
-    )
+    middles = np.array([0, 0, 0, 2, 0.5, 1, 0, 0])
+    z_mean = np.random.default_rng(0).normal(size=(5000, 8)) * scales + middles
+    return check(attempt, active_units, [(z_mean, 0.01)], ACTIVE_UNITS)

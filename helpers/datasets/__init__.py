@@ -1,4 +1,4 @@
-"""The course's data sets: a local file, else the public download, else an offline stand-in."""
+"""The course's data: a local file, the public download, or an offline stand-in."""
 
 from helpers.datasets.cats import drawn_cats_stand_in, load_cats
 from helpers.datasets.dataset import Dataset, flat

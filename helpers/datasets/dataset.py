@@ -1,12 +1,13 @@
-"""``Dataset``: pictures split into a training and a held-out set, and where they are looked for."""
+"""What a data set is, where it is looked for, and how its pictures are converted."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from helpers.engine import budgets
+from helpers.engine import downloads, paths
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,8 @@ class Dataset:
     Attributes:
         x_train, x_test: float32 in [0, 1], shape (images, height, width, channels).
         name: what the pictures are, for titles: ``"MNIST"``.
-        source: where they came from, so that nobody mistakes a stand-in for the real
-            thing.
+        source: where they came from, so that nobody takes a stand-in for the real ones.
         y_train, y_test: int64 labels, shape (images,), where there are any.
-        factors_train, factors_test: float32 (images, factors), what drawn pictures were
-            drawn from.
-        factor_names: one a column of the factors.
     """
 
     x_train: np.ndarray
@@ -30,9 +27,6 @@ class Dataset:
     source: str
     y_train: np.ndarray | None = None
     y_test: np.ndarray | None = None
-    factors_train: np.ndarray | None = None
-    factors_test: np.ndarray | None = None
-    factor_names: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -40,30 +34,61 @@ class Dataset:
         return self.x_train.shape[1:]
 
     def __str__(self) -> str:
+        sizes = f"{len(self.x_train):,} training and {len(self.x_test):,} held-out"
         shape = " x ".join(map(str, self.image_shape))
-        return (
-            f"{self.name}: {len(self.x_train):,} training and {len(self.x_test):,} held-out "
-            f"pictures of {shape}, from {self.source}"
-        )
+        return f"{self.name}: {sizes} pictures of {shape}, from {self.source}"
 
 
 def find_file(*names: str) -> Path | None:
-    """Return the first of the named files or folders in ``VAE_COURSE_DATA``, then ``data/``."""
-    folders = [budgets.ROOT / "data"]
+    """Return the first of these files or folders in ``VAE_COURSE_DATA`` or ``data/``.
+
+    Outside a checkout ``data/`` lies in the user's cache.
+
+    Raises:
+        ValueError: ``VAE_COURSE_DATA`` names no folder.
+    """
+    folders = [paths.data_folder()]
     if named := os.environ.get("VAE_COURSE_DATA"):
-        if not Path(named).is_dir():
-            raise ValueError(
-                f"VAE_COURSE_DATA must name a folder, and {named!r} is none: "
-                "create it, correct it, or unset it"
-            )
-        folders.insert(0, Path(named))
-    paths = (folder / name for folder in folders for name in names)
-    return next((path for path in paths if path.exists()), None)
+        folders.insert(0, Path(named).expanduser())
+        if not folders[0].is_dir():
+            wrong = f"VAE_COURSE_DATA must name a folder, and {named!r} is none"
+            raise ValueError(f"{wrong}: create it, correct it, or unset it")
+    places = (folder / name for folder in folders for name in names)
+    return next((place for place in places if place.exists()), None)
+
+
+def find_or_download(
+    name: str,
+    url: str,
+    check: downloads.Check,
+    limits: dict,
+    places: Sequence[str] = (),
+) -> tuple[Path, str] | None:
+    """Return the file of a data set, ``name`` or one of ``places``, and its source.
+
+    It is downloaded to ``data/`` if it is missing; url, check and limits are those of
+    ``downloads.download``. If that fails, a message says why, and None comes back.
+
+    Raises:
+        ValueError: ``VAE_COURSE_DATA`` names no folder.
+    """
+    if path := find_file(*(places or [name])):
+        return path, f"the local {'folder' if path.is_dir() else 'file'} {path.name}"
+    path = paths.data_folder() / name
+    try:
+        downloads.download(url, path, check, **limits)
+    except (OSError, ValueError) as error:
+        print(
+            f"{name} is not at hand, and the download failed ({error}).\n"
+            "Going on with a stand-in; figures will differ. For the real pictures "
+            f"save\n{url} as {path} and run again."
+        )
+        return None
+    return path, "the public download"
 
 
 def to_unit_range(pictures: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
-    """Return uint8 pictures (n, ...) as float32 in [0, 1]; only the ``chosen`` ones, in
-    that order.
+    """Return uint8 pictures (n, ...), or the chosen ones, as float32 in [0, 1].
 
     Converts in batches, so that no second float copy comes to be.
     """

@@ -1,5 +1,4 @@
-"""Cat portraits drawn with NumPy from known factors: the offline stand-in for
-photographs of cats.
+"""Cat portraits drawn with NumPy from known factors: the stand-in for photographs.
 
 A cat is a stack of soft-edged shapes, each a field of signed distances (negative
 inside), so that edges are smooth at every size. The head is an ellipsoid that turns as
@@ -21,32 +20,20 @@ FACTORS: dict[str, tuple[float, float]] = {  # name to its range
     "stripes": (0.0, 1.0),  # how dark they are
     "white": (0.0, 1.0),  # how far muzzle, blaze and bib reach
     "eye_colour": (0.0, 1.0),  # from amber over green to blue
-    "eye_size": (0.11, 0.18),  # half the iris's width, in halves of a picture
+    "eye_size": (0.11, 0.18),  # half the iris's width
     "pupil_width": (0.15, 0.95),  # as a share of its height
-    "ear_length": (
-        0.32,
-        0.62,
-    ),  # from the middle of the base to the tip, in halves of a picture
+    "ear_length": (0.32, 0.62),  # from the middle of the base to the tip
     "ear_angle": (-10.0, 38.0),  # degrees away from upright, outwards
-    "head_width": (0.54, 0.72),  # half of it, in halves of a picture
-    "turn": (
-        -28.0,
-        28.0,
-    ),  # degrees about the upright axis; the right of the picture is positive
+    "head_width": (0.54, 0.72),  # half of it
+    "turn": (-28.0, 28.0),  # degrees about the upright axis, to the picture's right
     "tilt": (-18.0, 18.0),  # degrees in the plane of the picture, clockwise
-    "background_hue": (
-        0.0,
-        300.0,
-    ),  # degrees on the wheel of colours, from red to magenta
-    "light": (-65.0, 65.0),  # degrees away from the front; from the right is positive
+    "background_hue": (0.0, 300.0),  # degrees on the wheel, from red to magenta
+    "light": (-65.0, 65.0),  # degrees away from the front, to the right
 }
 BATCH = 2  # pictures drawn at once: small fields stay in the cache, and reuse memory
 
 HEAD_HEIGHT = 0.51  # half of it
-HEAD_UP, NECK_UP = (
-    -0.04,
-    -0.45,
-)  # heights of its centre and of the point that it tilts about
+HEAD_UP, NECK_UP = -0.04, -0.45  # heights of its centre, of what it tilts about
 EYE_OUT, EYE_UP = 0.43, 0.05  # from its centre: a share of its width, a height
 
 FURS = (  # from cold to warm, each from dark to light
@@ -64,32 +51,12 @@ IRISES = (  # from amber to blue
 )
 INK, PINK, WHITE = (0.09, 0.06, 0.06), (0.90, 0.55, 0.53), (0.98, 0.96, 0.93)
 
-Point = tuple[np.ndarray, np.ndarray]
-
 
 def random_factors(count: int, seed: int = 0) -> np.ndarray:
-    """Return factors drawn uniformly and independently from their ranges, (count, factors)."""
+    """Return factors, uniform and independent in their ranges: (count, factors)."""
     low, high = np.array(list(FACTORS.values())).T
     rng = np.random.default_rng(seed)
     return rng.uniform(low, high, size=(count, len(FACTORS))).astype(np.float32)
-
-
-def sweep(name: str, count: int, start: Sequence[float] | None = None) -> np.ndarray:
-    """Return factors (count, factors) that differ in one, which runs through its range.
-
-    Args:
-        start: the values of the others, (factors,); without it the middles of their
-            ranges.
-
-    Raises:
-        ValueError: no factor has that name.
-    """
-    if name not in FACTORS:
-        raise ValueError(f"name must be one of {list(FACTORS)}, and is {name!r}")
-    middles = [(low + high) / 2 for low, high in FACTORS.values()]
-    factors = np.tile(np.float32(middles if start is None else start), (count, 1))
-    factors[:, list(FACTORS).index(name)] = np.linspace(*FACTORS[name], count)
-    return factors
 
 
 def draw(factors: np.ndarray, size: int = 64) -> np.ndarray:
@@ -97,7 +64,7 @@ def draw(factors: np.ndarray, size: int = 64) -> np.ndarray:
 
     Args:
         factors: (n, factors), in the order, units and ranges of ``FACTORS``.
-        size: pixels a side.
+        size: pixels per side.
 
     Raises:
         ValueError: the factors have another shape or leave their ranges, or size is
@@ -115,7 +82,7 @@ def draw(factors: np.ndarray, size: int = 64) -> np.ndarray:
 
 
 def check_factors(factors: np.ndarray) -> None:
-    """Raise ValueError unless ``factors`` has shape (n, factors) and keeps to the ranges."""
+    """Raise ValueError unless the factors have the right shape and keep to ranges."""
     if factors.ndim != 2 or factors.shape[1] != len(FACTORS):
         raise ValueError(
             f"factors must have shape (n, {len(FACTORS)}), one column for each of "
@@ -124,9 +91,8 @@ def check_factors(factors: np.ndarray) -> None:
     for (name, (low, high)), column in zip(FACTORS.items(), factors.T, strict=True):
         wrong = column[~((column >= np.float32(low)) & (column <= np.float32(high)))]
         if wrong.size:
-            raise ValueError(
-                f"{name} must lie in [{low:g}, {high:g}], and is {wrong[0]:g}: clip it to its range"
-            )
+            span = f"[{low:g}, {high:g}]"
+            raise ValueError(f"{name} must lie in {span}, and is {wrong[0]:g}: clip it")
 
 
 def draw_batch(factors: np.ndarray, size: int) -> np.ndarray:
@@ -135,21 +101,12 @@ def draw_batch(factors: np.ndarray, size: int) -> np.ndarray:
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     x, y = axis[np.newaxis, :], -axis[:, np.newaxis]
     rows = [blend([rgb(stop) for stop in row], f["fur_lightness"]) for row in FURS]
-    scene = Scene(
-        f,
-        x,
-        y,
-        paint_background(f, x, y),
-        fur=blend(rows, f["fur_warmth"]),
-        edge=2.6 / size,
-    )
+    fur, wall = blend(rows, f["fur_warmth"]), paint_background(f, x, y)
+    scene = Scene(f, x, y, picture=wall, fur=fur, edge=2.6 / size)
     paint_body(scene)
     head = place_head(scene)
-    paint_ears(scene, head)
-    paint_head(scene, head)
-    paint_eyes(scene, head)
-    paint_muzzle(scene, head)
-    paint_whiskers(scene, head)
+    for paint in (paint_ears, paint_head, paint_eyes, paint_muzzle, paint_whiskers):
+        paint(scene, head)
     return scene.picture
 
 
@@ -158,7 +115,7 @@ def draw_batch(factors: np.ndarray, size: int) -> np.ndarray:
 
 def rgb(stop: Sequence[float]) -> np.ndarray:
     """Return red, green and blue as a colour (3, 1, 1, 1)."""
-    return np.float32(stop).reshape(3, 1, 1, 1)
+    return np.asarray(stop, np.float32).reshape(3, 1, 1, 1)
 
 
 def mix(first, second, share):
@@ -168,34 +125,33 @@ def mix(first, second, share):
 
 def blend(stops: Sequence[np.ndarray], share: np.ndarray) -> np.ndarray:
     """Return the colour at a share in [0, 1] of the way along evenly spaced stops."""
-    place = share * (len(stops) - 1)
-    return sum(
-        stop * np.maximum(0, 1 - np.abs(place - i)) for i, stop in enumerate(stops)
-    )
+    last = len(stops) - 1
+    shares = [np.maximum(0, 1 - np.abs(share * last - i)) for i in range(len(stops))]
+    return sum(stop * part for stop, part in zip(stops, shares, strict=True))
 
 
 def from_hue(hue: np.ndarray, saturation: float, value: float) -> np.ndarray:
-    """Return the colour of a hue in degrees (n, 1, 1), by the HSV formula: (3, n, 1, 1)."""
+    """Return the colour (3, n, 1, 1) of a hue in degrees (n, 1, 1), as HSV does."""
     sector = (rgb([5, 3, 1]) + hue / 60) % 6
     return value * (1 - saturation * np.clip(np.minimum(sector, 4 - sector), 0, 1))
 
 
 def smooth(x, low, high):
-    """Return 0 where x is below ``low``, 1 above ``high``, and a smooth step between."""
+    """Return 0 for x below ``low``, 1 above ``high``, and a smooth step between."""
     t = np.clip((x - low) * (1 / (high - low)), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def norm(x, y):
-    """Return the length of (x, y); faster than ``np.hypot``, which guards against overflow."""
+    """Return the length of (x, y); ``np.hypot`` is slower, as it guards overflow."""
     return np.sqrt(x * x + y * y)
 
 
 def ellipse(x, y, a, b):
     """Return about the signed distance from an ellipse with half axes a and b.
 
-    The first-order distance k (k - 1) / |(x / a^2, y / b^2)|, with k = |(x / a, y /
-    b)|: Quilez, "2D distance functions" (iquilezles.org).
+    To first order k (k - 1) / |(x / a^2, y / b^2)|, with k = |(x / a, y / b)|: Quilez,
+    "2D distance functions" (iquilezles.org).
     """
     x, y = x / a, y / b
     scaled = norm(x, y)
@@ -203,13 +159,13 @@ def ellipse(x, y, a, b):
 
 
 def almond(x, y, a, b):
-    """Return the signed distance from the lens of two arcs, 2 a wide and 2 b high; a > b."""
+    """Return the signed distance from a lens of two arcs, 2 a wide, 2 b high; a > b."""
     radius = (a * a + b * b) / (2 * b)
     return norm(x, np.abs(y) + radius - b) - radius
 
 
-def right_of(x, y, p: Point, q: Point):
-    """Return the signed distance from the line p to q, negative on its left."""
+def right_of(x, y, p, q):
+    """Return the signed distance from the line of two points, negative on its left."""
     along_x, along_y = q[0] - p[0], q[1] - p[1]
     return ((x - p[0]) * along_y - (y - p[1]) * along_x) / norm(along_x, along_y)
 
@@ -219,22 +175,14 @@ def right_of(x, y, p: Point, q: Point):
 
 @dataclass
 class Scene:
-    """What all parts share.
+    """What all parts share."""
 
-    Attributes:
-        f: factor name to values (n, 1, 1).
-        x, y: the pixels' places, (1, size) and (size, 1).
-        picture: what has been painted so far, (3, n, size, size).
-        fur: its colour in full light, (3, n, 1, 1).
-        edge: the width over which a shape fades out.
-    """
-
-    f: dict[str, np.ndarray]
-    x: np.ndarray
-    y: np.ndarray
-    picture: np.ndarray
-    fur: np.ndarray
-    edge: float
+    f: dict[str, np.ndarray]  # factor name to values (n, 1, 1)
+    x: np.ndarray  # the pixels' places, (1, size)
+    y: np.ndarray  # and (size, 1)
+    picture: np.ndarray  # what has been painted so far, (3, n, size, size)
+    fur: np.ndarray  # its colour in full light, (3, n, 1, 1)
+    edge: float  # the width over which a shape fades out
 
     def paint(self, distance, colour, opacity=1.0, softness=0.0) -> None:
         """Paint a shape over the picture; ``softness`` widens its edge."""
@@ -242,7 +190,7 @@ class Scene:
         self.picture += cover * (colour - self.picture)
 
     def lit(self, x, y):
-        """Return how bright a rounded part is; (x, y) lies in the unit disc and is its normal."""
+        """Return how bright a round part is; (x, y) in the unit disc is its normal."""
         towards, front = toward_light(self.f), np.sqrt(np.maximum(1 - x * x - y * y, 0))
         facing = 0.9 * towards[0] * x + 0.43 * y + 0.9 * towards[1] * front
         return 0.52 + 0.58 * np.maximum(facing, 0)
@@ -250,57 +198,44 @@ class Scene:
 
 @dataclass
 class Head:
-    """A tilted and turned head.
+    """A tilted and turned head."""
 
-    Attributes:
-        x, y: the pixels' places in the tilted head, from its centre.
-        lit: its brightness.
-        outline: the signed distance from it.
-        u, v: the place on the face, from -1 to 1 across the head, that a pixel shows.
-        aside: the sine of the turn; what sticks out of the face moves with it.
-        ahead: the cosine of the turn.
-    """
-
-    x: np.ndarray
+    x: np.ndarray  # the pixels' places in the tilted head, from its centre
     y: np.ndarray
-    lit: np.ndarray
-    outline: np.ndarray
-    u: np.ndarray
+    lit: np.ndarray  # its brightness
+    outline: np.ndarray  # the signed distance from it
+    u: np.ndarray  # the place on the face that a pixel shows, -1 to 1 across the head
     v: np.ndarray
-    aside: np.ndarray
-    ahead: np.ndarray
+    aside: np.ndarray  # the sine of the turn; what stands out of the face moves with it
+    ahead: np.ndarray  # the cosine of the turn
 
 
-def toward_light(f) -> Point:
+def toward_light(f):
     """Return the sine and the cosine of the light's angle."""
     angle = np.radians(f["light"])
     return np.sin(angle), np.cos(angle)
 
 
 def paint_background(f, x, y) -> np.ndarray:
-    """Return a wall in one hue, (3, n, size, size), brighter on the side of the light."""
+    """Return a wall in one hue, (3, n, size, size), brighter towards the light."""
     glow = 1 - 0.5 * norm(x - 1.1 * toward_light(f)[0], y - 0.6)
     return from_hue(f["background_hue"], 0.38, 0.93) * np.clip(0.60 + 0.45 * glow, 0, 1)
 
 
 def paint_body(scene: Scene) -> None:
     """Paint shoulders and chest with their stripes and a white bib."""
-    x, y, f = scene.x, scene.y, scene.f
+    x, y, white = scene.x, scene.y, scene.f["white"]
     u, v = x / 0.62, (y + 1.12) / 0.72
     inside = ellipse(x, y + 1.12, 0.62, 0.72)
-    lit = scene.lit(u, v) * (
-        0.72 + 0.28 * smooth(-y, 0.45, 0.85)
-    )  # the head casts a shadow
+    shadow = 0.72 + 0.28 * smooth(-y, 0.45, 0.85)  # of the head
+    lit = scene.lit(u, v) * shadow
     scene.paint(inside, scene.fur * lit)
-    bands = smooth(np.sin(17 * (v + 0.35 * u * u) + 0.6), 0, 0.7) * smooth(
-        np.abs(u), 0.2, 0.45
-    )
-    scene.paint(inside, 0.4 * scene.fur * lit, f["stripes"] * bands)
-    white = f["white"]
+    bands = smooth(np.sin(17 * (v + 0.35 * u * u) + 0.6), 0, 0.7)
+    bands = bands * smooth(np.abs(u), 0.2, 0.45)
+    scene.paint(inside, 0.4 * scene.fur * lit, scene.f["stripes"] * bands)
     bib = ellipse(x, y + 0.95 + 0.2 * white, 0.10 + 0.32 * white, 0.15 + 0.5 * white)
-    scene.paint(
-        np.maximum(bib, inside + 0.06), rgb(WHITE) * lit, smooth(white, 0, 0.4), 0.1
-    )
+    bib = np.maximum(bib, inside + 0.06)
+    scene.paint(bib, rgb(WHITE) * lit, smooth(white, 0, 0.4), 0.1)
 
 
 def place_head(scene: Scene) -> Head:
@@ -315,17 +250,10 @@ def place_head(scene: Scene) -> Head:
     u, v = x / (width * jowls), y / HEAD_HEIGHT
     tufts = np.abs(np.sin(13 * np.arctan2(y, np.abs(x))))
     tufts = 0.035 * tufts * smooth(-v, -0.1, 0.35) * smooth(np.abs(x) / width, 0.5, 0.8)
+    outline = ellipse(x / jowls, y, width, HEAD_HEIGHT) - tufts
     front = np.sqrt(np.maximum(1 - u * u - v * v, 0))
-    return Head(
-        x=x,
-        y=y,
-        lit=scene.lit(u, v),
-        outline=ellipse(x / jowls, y, width, HEAD_HEIGHT) - tufts,
-        u=u * ahead - front * aside,  # the ellipsoid, turned back
-        v=v,
-        aside=aside,
-        ahead=ahead,
-    )
+    turned = u * ahead - front * aside  # back, on the ellipsoid
+    return Head(x, y, scene.lit(u, v), outline, turned, v, aside, ahead)
 
 
 def paint_ears(scene: Scene, head: Head) -> None:
@@ -335,22 +263,17 @@ def paint_ears(scene: Scene, head: Head) -> None:
     side, x = np.sign(x), np.abs(x)
     span = f["head_width"] * head.ahead
     inner, outer = (0.20 * span, 0.90 * HEAD_HEIGHT), (0.88 * span, 0.38 * HEAD_HEIGHT)
-    angle = np.radians(f["ear_angle"])
-    tip = (
-        (inner[0] + outer[0]) / 2 + f["ear_length"] * np.sin(angle),
-        (inner[1] + outer[1]) / 2 + f["ear_length"] * np.cos(angle),
-    )
+    angle, length = np.radians(f["ear_angle"]), f["ear_length"]
+    tip_x = (inner[0] + outer[0]) / 2 + length * np.sin(angle)
+    tip = (tip_x, (inner[1] + outer[1]) / 2 + length * np.cos(angle))
     back, front = right_of(x, head.y, outer, tip), right_of(x, head.y, tip, inner)
     base = right_of(x, head.y, inner, outer)
-    sides = (
-        back + front + norm(back - front, 0.05)
-    ) / 2  # their maximum, rounded at the tip
+    sides = (back + front + norm(back - front, 0.05)) / 2  # their maximum, rounded
     ear = np.maximum(sides, base)
     lit = 0.80 + 0.20 * side * toward_light(f)[0]
     scene.paint(ear, 0.92 * scene.fur * lit)
-    skin = (
-        mix(rgb(PINK), scene.fur, 0.3) * lit * mix(0.7, 1.0, smooth(-base, 0.05, 0.4))
-    )
+    skin = mix(rgb(PINK), scene.fur, 0.3) * lit
+    skin = skin * mix(0.7, 1.0, smooth(-base, 0.05, 0.4))
     scene.paint(ear + 0.05, skin, softness=0.02)
 
 
@@ -359,20 +282,12 @@ def paint_head(scene: Scene, head: Head) -> None:
     f, u, v = scene.f, head.u, head.v
     scene.paint(head.outline, scene.fur * head.lit)
     out = np.abs(u)
-    crown = (
-        smooth(np.cos(15.5 * u), 0.05, 0.6)
-        * smooth(v, 0.38, 0.55)
-        * smooth(-out, -0.52, -0.45)
-    )
-    cheeks = smooth(np.sin(14 * (v + 0.35 * out) + 2.2), 0.1, 0.6) * smooth(
-        out, 0.58, 0.75
-    )
-    cheeks = cheeks * smooth(-np.abs(v + 0.15), -0.55, -0.4)
-    scene.paint(
-        head.outline,
-        0.4 * scene.fur * head.lit,
-        f["stripes"] * np.maximum(crown, cheeks),
-    )
+    crown = smooth(np.cos(15.5 * u), 0.05, 0.6) * smooth(v, 0.38, 0.55)
+    crown = crown * smooth(-out, -0.52, -0.45)
+    cheeks = smooth(np.sin(14 * (v + 0.35 * out) + 2.2), 0.1, 0.6)
+    cheeks = cheeks * smooth(out, 0.58, 0.75) * smooth(-np.abs(v + 0.15), -0.55, -0.4)
+    stripes = f["stripes"] * np.maximum(crown, cheeks)
+    scene.paint(head.outline, 0.4 * scene.fur * head.lit, stripes)
     white = f["white"]
     x, y = u * f["head_width"] - 0.10 * head.aside, v * HEAD_HEIGHT
     top = mix(-0.16, 0.36, white)
@@ -418,14 +333,11 @@ def paint_muzzle(scene: Scene, head: Head) -> None:
 
 
 def paint_whiskers(scene: Scene, head: Head) -> None:
-    """Paint three whiskers a side, which hang a little."""
+    """Paint three whiskers per side, which hang a little."""
     out = np.abs(head.x - 0.44 * scene.f["head_width"] * head.aside)
     span = np.abs(out - 0.5) - 0.36
     fading = 0.55 * smooth(-out, -0.9, -0.5)
+    sag = 0.25 * np.square(out - 0.15)
     for slope in (-0.22, 0.0, 0.22):
-        height = (
-            -0.29 + 0.23 * slope + slope * (out - 0.15) - 0.25 * np.square(out - 0.15)
-        )
-        scene.paint(
-            np.maximum(np.abs(head.y - height) - 0.002, span), rgb(WHITE), fading
-        )
+        away = np.abs(head.y - (-0.29 + 0.23 * slope + slope * (out - 0.15) - sag))
+        scene.paint(np.maximum(away - 0.002, span), rgb(WHITE), fading)

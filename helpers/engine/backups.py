@@ -1,53 +1,46 @@
-"""Keep the state of a training after every round, so that it goes on after an interruption."""
+"""The state of a training, kept after every round so that it can go on."""
 
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
+
+# isort: split
 import hashlib
 import io
 import json
-import os
 import re
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
+import filelock
 import keras
 import numpy as np
 import tensorflow as tf
 
 from helpers.engine import files
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-    import msvcrt
-
 
 class Backup(keras.callbacks.Callback):
-    """Keep all that a training needs to go on, in one file of a folder, until the
-    training ends.
+    """Keep in a folder what a training needs to go on, bit for bit, until it ends.
+
+    Keras's ``BackupAndRestore`` keeps too little for that: not the history, the order
+    of the pictures, the streams of noise nor TensorFlow's global seed.
 
     A context, in which no other training can use the folder: on entering it finds what
-        an
-    interrupted training left, and as a callback of ``fit`` it gives that to the model.
-    Kept are all variables of the model (weights, counters, the streams of its
-    ``SeedGenerator``) and of the optimiser, the figures so far, and TensorFlow's global
-    seed, which ``shuffle`` depends on. A training that ends, or diverges, leaves
-    nothing.
+    an interrupted training left, and as a callback of ``fit`` it gives that to the
+    model. A training that ends, or diverges, leaves nothing.
 
     Args:
         folder: where; None keeps nothing.
-        about: what the training is, name to value; a backup about anything else is
-            refused.
+        about: what the training is, name to value.
 
     Attributes:
         rounds: how many are done.
-        history: figure to one value a round.
+        history: figure to one value per round.
         seconds: how long the rounds took.
 
     Raises:
         RuntimeError: another training uses the folder.
-        ValueError: the folder holds the backup of another training.
+        ValueError: the folder holds the backup of a training about anything else.
     """
 
     def __init__(self, folder: Path | None, about: dict):
@@ -58,64 +51,62 @@ class Backup(keras.callbacks.Callback):
 
     def __enter__(self):
         if self.file is not None:
-            self.lock = locked(self.file.with_name("lock"))
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.lock = filelock.FileLock(self.file.with_name("lock"), timeout=0)
             try:
+                self.lock.acquire()
                 self.read()
+            except filelock.Timeout as error:
+                raise RuntimeError(
+                    f"another training keeps its backup in {self.file.parent}: wait "
+                    "for its end, or give this one another folder"
+                ) from error
             except BaseException:
-                self.lock.close()
+                self.lock.release()
                 raise
         self.start = time.perf_counter() - self.seconds
         return self
 
     def __exit__(self, kind, error, traceback):
-        if self.file is not None:
-            if isinstance(error, ArithmeticError):  # it would diverge again
-                self.file.unlink(missing_ok=True)
-            if os.name == "nt":  # where an open file can't be removed
-                self.lock.close()
-            with suppress(OSError):
-                if not self.file.exists():
-                    self.file.with_name("lock").unlink()
-                    self.file.parent.rmdir()  # unless there is anything else in it
-            self.lock.close()
+        if self.file is None:
+            return
+        if isinstance(error, ArithmeticError):  # it would diverge again
+            self.file.unlink(missing_ok=True)
+        if not self.file.exists():
+            with suppress(OSError):  # on Windows, where releasing it does that
+                self.file.with_name("lock").unlink()
+        self.lock.release()
+        with suppress(OSError):
+            self.file.parent.rmdir()  # unless there is anything else in it
 
     def read(self) -> None:
-        """Take up what an interrupted training left; a damaged file is reported and removed."""
+        """Take up what an interrupted training left; remove it if it is damaged."""
         files.remove_unfinished(self.file.parent, older_than=0)
         if not self.file.exists():
             return
-        digest, content = np.split(np.fromfile(self.file, np.uint8), [32])
-        if hashlib.sha256(content).digest() != digest.tobytes():
-            print(
-                f"The backup {self.file} is damaged, and removed: training starts anew."
-            )
+        content = self.file.read_bytes()
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            print(f"The backup {self.file} is damaged, and removed.")
             self.file.unlink()
             return
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(content[32:]), allow_pickle=False) as archive:
             arrays = dict(archive)
         kept = json.loads(arrays.pop("progress").item())
         self.refuse_others(kept["about"], self.about)
-        self.rounds, self.history, self.seconds = (
-            kept["rounds"],
-            kept["history"],
-            kept["seconds"],
-        )
-        self.arrays = arrays
+        self.rounds, self.history = kept["rounds"], kept["history"]
+        self.seconds, self.arrays = kept["seconds"], arrays
         if kept["global_seed"] != global_seed():
             tf.random.set_seed(kept["global_seed"])
 
     def refuse_others(self, kept: dict, given: dict) -> None:
         """Raise ValueError unless both say the same."""
-        names = [
-            name for name in {**kept, **given} if kept.get(name) != given.get(name)
-        ]
-        if names:
-            name = names[0]
-            raise ValueError(
-                f"the backup in {self.file.parent} must be of this training, and is of another: "
-                f"{name} is {kept.get(name)} there and {given.get(name)} here. Give this training "
-                "another folder or, to start anew, delete that one"
-            )
+        for name in kept | given:
+            if kept.get(name) != given.get(name):
+                raise ValueError(
+                    f"the backup in {self.file.parent} is of another training: {name} "
+                    f"is {kept.get(name)} there and {given.get(name)} here. Give this "
+                    "training another folder or, to start anew, delete that one"
+                )
 
     def variables(self) -> dict:
         """Return the variables of model and optimiser by position and name."""
@@ -130,13 +121,10 @@ class Backup(keras.callbacks.Callback):
         if self.arrays is None:
             return
         variables = self.variables()
-        shapes = [
-            {
-                f"variable {name}": str(tuple(array.shape))
-                for name, array in arrays.items()
-            }
+        shapes = (
+            {f"variable {name}": tuple(array.shape) for name, array in arrays.items()}
             for arrays in (self.arrays, variables)
-        ]
+        )
         self.refuse_others(*shapes)
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
@@ -147,15 +135,11 @@ class Backup(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self.start
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-        if self.file is not None:
-            self.write()
-
-    def write(self) -> None:
-        """Write the file anew."""
+        if self.file is None:
+            return
         names = ("about", "rounds", "history", "seconds")
-        progress = {name: getattr(self, name) for name in names} | {
-            "global_seed": global_seed()
-        }
+        progress = {name: getattr(self, name) for name in names}
+        progress["global_seed"] = global_seed()
         arrays = {name: v.value.numpy() for name, v in self.variables().items()}
         content = io.BytesIO()
         np.savez(content, progress=json.dumps(progress, default=float), **arrays)
@@ -171,42 +155,3 @@ class Backup(keras.callbacks.Callback):
 def global_seed() -> int:
     """Return TensorFlow's global seed, or what stands for it where none is set."""
     return tf.compat.v1.get_seed(0)[0]
-
-
-def locked(path: Path) -> IO:
-    """Return the file, open and locked until it is closed or the process ends, however
-    it ends.
-
-    Raises:
-        RuntimeError: it is locked already.
-    """
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-        if not lock(file):
-            file.close()
-            raise RuntimeError(
-                f"another training keeps its backup in {path.parent}: wait for its end, or give "
-                "this one another folder"
-            )
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()  # its owner removed it after we had opened it
-
-
-def lock(file: IO) -> bool:
-    """Lock an open file; return whether it could be."""
-    if fcntl is None:
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # a file system without locks, such as some network drives
-    return True

@@ -1,17 +1,14 @@
-"""How much a notebook may compute, and where it leaves what it makes."""
+"""How much a notebook may compute."""
 
-import functools
 import os
-import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.engine.paths import ROOT, build_folder  # noqa: F401
+
 BUDGETS = ("full", "quick")
 
 
 def budget() -> str:
-    """Return ``"full"`` or ``"quick"``, as the variable ``VAE_COURSE_BUDGET`` says
-    (default full).
+    """Return which of ``BUDGETS`` ``VAE_COURSE_BUDGET`` names, by default "full".
 
     Raises:
         ValueError: the variable holds anything else.
@@ -22,30 +19,6 @@ def budget() -> str:
     return name
 
 
-def by_budget(full: int, quick: int) -> int:
-    """Return the number of steps or images that the current budget allows."""
+def by_budget(*, full: int, quick: int) -> int:
+    """Return the number of steps or pictures that the current budget allows."""
     return {"full": full, "quick": quick}[budget()]
-
-
-def build_folder(folder: Path = ROOT / "build") -> Path:
-    """Return the folder for what a run leaves behind: ``build/``, made if it is
-    missing.
-
-    Where it can't be written, as in a read-only checkout, that is a temporary folder,
-    the same one for the whole process, and a message says so.
-    """
-    try:
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        print(
-            f"{folder.name}/ can't be written ({error.strerror}); files go to {spare_folder()}"
-        )
-        return spare_folder()
-
-
-@functools.cache
-def spare_folder() -> Path:
-    """Return a temporary folder, made on the first call."""
-    return Path(tempfile.mkdtemp(prefix="vae-course-"))

@@ -1,61 +1,49 @@
 """Downloads that appear whole, checked and in bounded time, or not at all."""
 
 import errno
-import http.client
-import queue
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from helpers.engine import files
 
 SILENCE = 20.0  # seconds without an answer, or between two pieces of it
-SLOWEST = 20_000  # bytes a second, the mean of all after so many seconds
-PIECE = 2**16  # bytes written at once
+SLOWEST = 20_000  # bytes per second, the mean of all, once ``SILENCE`` has passed
+PIECE = 2**14  # bytes received at once
+ELSEWHERE = (
+    "make the folder writable, or put the file in one that VAE_COURSE_DATA names"
+)
 REMEDIES = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room on the disk",
-    errno.EACCES: "make the folder writable, or use another that VAE_COURSE_DATA names",
-    errno.EPERM: "make the folder writable, or use another that VAE_COURSE_DATA names",
-    errno.EROFS: "use another folder, which VAE_COURSE_DATA names",
+    **dict.fromkeys([errno.ENOSPC, errno.EDQUOT], "make room on the disk"),
+    **dict.fromkeys([errno.EACCES, errno.EPERM, errno.EROFS], ELSEWHERE),
 }
+Check = Callable[[Path], object]
 
 
-def download(
-    url: str,
-    path: Path,
-    check: Callable[[Path], object],
-    *,
-    largest: int,
-    seconds: float,
-) -> None:
-    """Download a file that becomes ``path`` when it is there in full and has passed the
-    check.
+def download(url: str, path: Path, check: Check, largest: int, seconds: float) -> None:
+    """Download a file that becomes ``path`` once it is there in full and checked.
 
     Processes that download the same file at once don't meet: the last to finish gives
-    the file.
+    the file. (``pooch.retrieve`` would leave what a killed process began for ever, and
+    a file that only its owner may read.)
 
     Args:
-        check: takes the path of what came, and raises ValueError if that is not the
-            file.
+        check: takes the path of what came; raises ValueError if that is not the file.
         largest: bytes at which to give up.
-        seconds: time after which to give up, whatever came until then. A server that is
-            silent for ``SILENCE`` seconds, or slower than ``SLOWEST`` on average, is
-            given up earlier.
+        seconds: time after which to give up. A server that is silent for ``SILENCE``
+            seconds, or slower than ``SLOWEST`` on average, is given up earlier.
 
     Raises:
-        OSError: the download failed, or the file can't be written; the message says
-            why.
+        OSError: the download failed, or the file can't be written; it says why.
         ValueError: what came is not the file.
     """
     try:
         with files.unfinished(path) as part:
             print(f"Downloading {path.name}, once.")
-            Transfer(url, part, largest).run(seconds)
+            with open(part, "xb") as file:
+                Transfer(file, largest).run(url, seconds)
             check(part)
     except OSError as error:
         if error.errno in REMEDIES:
@@ -64,92 +52,66 @@ def download(
 
 
 class Transfer:
-    """One download to one file, in a thread of its own, since any step of it may hang.
+    """What pooch writes to in a thread of its own, watched and left if it hangs.
 
-    Looking up a name, shaking hands and reading headers know no limit in all, only one
-    between two signs of life. So this thread watches the other's progress, and leaves
-    it when that is too slow.
+    By hand, because pooch and requests bound neither the size nor the time in all, only
+    that between two signs of life: a server that drips would hold them for ever.
     """
 
-    def __init__(self, url: str, part: Path, largest: int):
-        self.url, self.part, self.largest = url, part, largest
+    def __init__(self, file: IO[bytes], largest: int):
+        self.file, self.largest = file, largest
         self.received, self.given_up = 0, False
-        self.outcome = queue.SimpleQueue()  # None at the end, or an exception
+        self.response, self.error = None, None
 
-    def run(self, seconds: float) -> None:
-        """Download, and return when the file is there.
-
-        Raises:
-            OSError: it failed, or took too long.
-        """
+    def run(self, url: str, seconds: float) -> None:
+        """Download, and return when the file is there; OSError if it fails or drags."""
+        worker = threading.Thread(target=self.fetch, args=[url], daemon=True)
         start = time.monotonic()
-        threading.Thread(target=self.work, daemon=True).start()
+        worker.start()
         try:
-            while True:
-                with suppress(queue.Empty):
-                    error = self.outcome.get(timeout=0.1)
-                    if error is None:
-                        return
-                    raise error
-                self.check_speed(time.monotonic() - start, seconds)
+            while worker.is_alive():
+                worker.join(0.1)
+                passed = time.monotonic() - start
+                slow = passed > SILENCE and self.received < SLOWEST * passed
+                if worker.is_alive() and (slow or passed > seconds):
+                    came = f"{self.received:,} bytes in {passed:.0f} seconds"
+                    raise TimeoutError(f"the server was too slow: {came}")
         finally:
             self.given_up = True
+        if self.error is not None:
+            raise self.error
 
-    def check_speed(self, passed: float, seconds: float) -> None:
-        """Raise TimeoutError if too little has come in the time that has passed."""
-        slow = passed > SILENCE and self.received < SLOWEST * passed
-        if slow or passed > seconds:
-            raise TimeoutError(
-                f"the server was too slow: {self.received:,} bytes in {passed:.0f} seconds"
-            )
+    def fetch(self, url: str) -> None:
+        """Have pooch download to this object, and keep the error if there is one."""
+        import pooch  # only here: 0.3 s that most starts do without
+        import requests
 
-    def work(self) -> None:
-        """Download, and say how it went."""
+        options = {"timeout": SILENCE, "hooks": {"response": self.begin}}
         try:
-            self.fetch()
-        except urllib.error.HTTPError as error:
-            self.outcome.put(
-                OSError(f"the server answered {error.code}, {error.reason}")
-            )
-        except urllib.error.URLError as error:
-            self.outcome.put(OSError(f"the server can't be reached: {error.reason}"))
-        except TimeoutError:
-            self.outcome.put(OSError(f"the server was silent for {SILENCE:g} seconds"))
-        except http.client.HTTPException as error:
-            self.outcome.put(
-                OSError(f"the server's answer broke off or made no sense: {error!r}")
-            )
+            pooch.HTTPDownloader(chunk_size=PIECE, **options)(url, self, None)
+        except requests.RequestException as error:
+            reason: BaseException = error
+            while reason.__context__ is not None:  # what requests has wrapped
+                reason = reason.__context__
+            self.error = OSError(f"the server sent no file: {reason!r}")
         except BaseException as error:
-            self.outcome.put(error)
-        else:
-            self.outcome.put(None)
+            self.error = error
+        finally:
+            if self.response is not None:  # pooch leaves it open
+                self.response.close()
 
-    def fetch(self) -> None:
-        """Write what the server sends to the file, piece by piece, and check its length."""
-        opener = urllib.request.build_opener(ShortRedirects)
-        with opener.open(self.url, timeout=SILENCE) as response:
-            announced = response.length
-            try:
-                with open(self.part, "xb") as file:
-                    while not self.given_up and (piece := response.read1(PIECE)):
-                        self.received += len(piece)
-                        if self.received > self.largest:
-                            raise OSError(f"more came than {self.largest:,} bytes")
-                        file.write(piece)
-            finally:
-                if self.given_up:  # and nobody waits to remove it any more
-                    self.part.unlink(missing_ok=True)
-        if announced is not None and self.received != announced:
-            raise OSError(
-                f"the connection broke off at {self.received:,} of {announced:,} bytes"
-            )
+    def begin(self, response, **_) -> None:
+        """Keep a response; leave the page of a redirect unread, which may not end."""
+        self.response = response
+        if response.is_redirect:
+            response.raw.close()
 
+    def write(self, piece: bytes) -> None:
+        """Write a piece to the file, unless it is too much or comes too late."""
+        self.received += len(piece)
+        if self.given_up or self.received > self.largest:
+            raise OSError(f"more came than {self.largest:,} bytes, or too late")
+        self.file.write(piece)
 
-class ShortRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects without reading the page that comes with them, which may have no end."""
-
-    def http_error_302(self, request, response, code, message, headers):
-        response.close()
-        return super().http_error_302(request, response, code, message, headers)
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+    def flush(self) -> None:
+        """Do nothing: pooch asks for this after every piece."""

@@ -13,8 +13,7 @@ LEFT_BEHIND = 3600.0  # seconds after which what is unfinished is nobody's any m
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
-    """Yield another name beside ``path``; the file of that name takes its place at the
-    end.
+    """Yield another name, whose file takes the place of ``path`` at the end.
 
     Whatever happens, ``path`` is the old file or the new one. An error leaves nothing
     else behind; a killed process leaves an unfinished file, which a call an hour later
@@ -33,17 +32,15 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a binary file that takes the place of ``path`` when the block ends without an error."""
+    """Yield a binary file that becomes ``path`` if the block ends without an error."""
     with unfinished(path) as part, part.open("xb") as file:
         yield file
         file.flush()
-        os.fsync(
-            file.fileno()
-        )  # or a power cut could leave the new name on an empty file
+        os.fsync(file.fileno())  # or a power cut could leave an empty file so named
 
 
 def remove_unfinished(folder: Path, older_than: float) -> None:
-    """Remove what killed processes left in a folder, if untouched for ``older_than`` seconds."""
+    """Remove what killed processes left, if untouched for ``older_than`` seconds."""
     for path in folder.glob(f"*.{'[0-9a-f]' * 8}.unfinished"):
         with suppress(OSError):  # gone already, or in use on Windows
             if time.time() - path.stat().st_mtime >= older_than:

@@ -1,5 +1,4 @@
-"""Run the notebooks into pages to read, save their outputs, stamp the repository's
-address.
+"""Run the notebooks into pages, save their outputs, stamp the repository's address.
 
 python -m helpers.engine.notebooks run [--budget quick|full] [NAME ...]
 python -m helpers.engine.notebooks save [NAME ...]
@@ -8,14 +7,12 @@ python -m helpers.engine.notebooks stamp [--repo OWNER/NAME] [--tag TAG]
 
 import argparse
 import base64
-import html
 import importlib.util
 import io
 import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -27,50 +24,35 @@ from PIL import Image
 from tqdm import tqdm
 
 import helpers
-from helpers.engine import files
+from helpers.engine import budgets, files, paths
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
 STAMPED = ("helpers/__init__.py", "README.md", "notebooks/*.ipynb")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-IMAGE_TAG = (
-    "image:"  # a cell tagged image:NAME also saves its figure as images/NAME.png
-)
-FILE_TAG = (
-    "file:"  # a cell tagged file:NAME leaves build/NAME, which is saved as images/NAME
-)
+IMAGE_TAG = "image:"  # a cell tagged image:NAME has its figure saved as images/NAME.png
+FILE_TAG = "file:"  # a cell tagged file:NAME makes build/NAME, saved as images/NAME
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-class NotebookFailedError(Exception):
-    """A cell failed; the message names the notebook, the cell and the error."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # unreadable in a log
 
 
 def find_notebooks(names: list[str]) -> list[Path]:
-    """Return the notebooks whose names begin with one of ``names``; all of them for
-    none.
-
-    Raises:
-        ValueError: a name fits no notebook.
-    """
-    every = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    """Return those that begin with one of ``names``, or all; ValueError for no fit."""
+    every = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
+    names = names or [""]
     for name in names:
         if not any(path.name.startswith(name) for path in every):
-            raise ValueError(
-                f"no notebook begins with {name!r}; there are {[p.stem for p in every]}"
-            )
-    return [path for path in every if not names or path.name.startswith(tuple(names))]
+            there = f"in {paths.ROOT} are {[path.stem for path in every]}"
+            raise ValueError(f"no notebook begins with {name!r}: {there}")
+    return [path for path in every if path.name.startswith(tuple(names))]
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
-    """Return the notebook run from start to finish in a fresh kernel, with a bar for
-    its progress.
+    """Return a notebook run in a fresh kernel, without widgets, which need one.
 
     Raises:
-        NotebookFailedError: a cell raised an exception, or the kernel died.
+        RuntimeError: a cell failed; says which, and how.
     """
     notebook = nbformat.read(path, as_version=4)
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
@@ -79,28 +61,19 @@ def execute(path: Path) -> nbformat.NotebookNode:
             notebook,
             timeout=1800,
             kernel_name="python3",
-            extra_arguments=[
-                "--log-level=40"
-            ],  # errors only: not the kernel's note on transport
+            extra_arguments=["--log-level=40"],  # not the kernel's note on transport
             resources={"metadata": {"path": str(path.parent)}},
             record_timing=False,
             coalesce_streams=True,
             on_cell_executed=lambda **_: bar.update(),
         )
         try:
-            return without_widgets(client.execute())
-        except CellExecutionError as error:
-            text = re.sub(
-                r"\x1b\[[0-9;]*m", "", str(error)
-            )  # colour codes: unreadable in a log
-            failed = f"{path.name}, code cell {bar.n} of {cells}:\n{text}"
-        except DeadKernelError:
-            failed = f"{path.name}, code cell {bar.n + 1} of {cells}: the kernel died (no memory?)"
-    raise NotebookFailedError(failed)
-
-
-def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return the notebook less its widgets, which only a running kernel can show."""
+            client.execute()
+        except (CellExecutionError, DeadKernelError) as error:
+            died = isinstance(error, DeadKernelError)
+            said = "the kernel died (no memory?)" if died else f"\n{error}"
+            place = f"{path.name}, code cell {bar.n + died} of {cells}"
+            raise RuntimeError(COLOURS.sub("", f"{place}: {said}")) from None
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if "outputs" in cell:
@@ -109,80 +82,35 @@ def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def run(names: list[str], budget: str) -> None:
-    """Run notebooks with a budget and leave one HTML page each, and an index, in ``build/``."""
+    """Run notebooks; leave a page for each, and an index of them, in ``build/``."""
     os.environ["VAE_COURSE_BUDGET"] = budget
-    check_writable(BUILD)
-    exporter = HTMLExporter(
-        mathjax_url=copy_mathjax()
-    )  # embed_images would unfold <details>
-    start, rows = time.perf_counter(), []
+    build, begin = paths.ROOT / "build", time.perf_counter()
+    paths.make_writable(build)
+    mathjax = Path(importlib.util.find_spec("nbclassic").origin).parent
+    mathjax /= "static/components/MathJax"  # beside the pages, it needs no network
+    shutil.copytree(mathjax, build / "mathjax", dirs_exist_ok=True)
+    address = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
+    exporter = HTMLExporter(mathjax_url=address)  # embed_images would unfold <details>
+
+    def write_page(name, notebook):
+        body, _ = exporter.from_notebook_node(notebook)
+        (build / f"{name}.html").write_text(body, encoding="utf-8")
+
+    index = [f"# Variational autoencoders\n\nRun with the {budget} budget:\n"]
     for path in find_notebooks(names):
-        begin = time.perf_counter()
-        notebook = execute(path)
-        page = BUILD / f"{path.stem}.html"
-        body, _ = exporter.from_notebook_node(
-            notebook, {"metadata": {"path": str(path.parent)}}
-        )
-        page.write_text(body, encoding="utf-8")
-        rows.append((page.name, title_of(notebook), time.perf_counter() - begin))
-    (BUILD / "index.html").write_text(index_page(rows, budget), encoding="utf-8")
-    print(
-        f"{len(rows)} notebooks ran in {time.perf_counter() - start:.0f} s ({budget} budget). "
-        f"Read them: {BUILD / 'index.html'}"
-    )
-
-
-def check_writable(folder: Path) -> None:
-    """Make a folder if it is missing, and see whether it takes a file.
-
-    Raises:
-        ValueError: it doesn't.
-    """
-    try:
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"pages can't be written to {folder} ({error.strerror}): "
-            "copy the course to a folder of your own and run it there"
-        ) from error
-
-
-def copy_mathjax() -> str:
-    """Copy MathJax beside the pages, so that formulas need no network; return its address there."""
-    package = Path(importlib.util.find_spec("nbclassic").origin).parent
-    shutil.copytree(
-        package / "static/components/MathJax", BUILD / "mathjax", dirs_exist_ok=True
-    )
-    return "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
-
-
-def title_of(notebook: nbformat.NotebookNode) -> str:
-    """Return the text of the notebook's first heading."""
-    return notebook.cells[0].source.splitlines()[0].lstrip("# ")
-
-
-def index_page(rows: list[tuple[str, str, float]], budget: str) -> str:
-    """Return an HTML page that links to (page, title, seconds) rows."""
-    items = "\n".join(
-        f'<li><a href="{html.escape(page)}">{html.escape(title)}</a> ({seconds:.0f} s)</li>'
-        for page, title, seconds in rows
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><title>Variational autoencoders: the notebooks</title>
-<style>body {{ font: 18px/1.6 system-ui, sans-serif; max-width: 40em; margin: 3em auto; }}</style>
-<h1>Variational autoencoders</h1>
-<p>The notebooks, run from start to finish with the {html.escape(budget)} budget.</p>
-<ul>
-{items}
-</ul>
-</html>
-"""
+        start, notebook = time.perf_counter(), execute(path)
+        write_page(path.stem, notebook)
+        title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+        seconds = time.perf_counter() - start
+        index.append(f"- [{title}]({path.stem}.html) ({seconds:.0f} s)")
+    cells = [nbformat.v4.new_markdown_cell("\n".join(index))]
+    write_page("index", nbformat.v4.new_notebook(cells=cells))
+    said = f"{len(index) - 1} notebooks ran in {time.perf_counter() - begin:.0f} s"
+    print(f"{said} ({budget} budget). Read them: {build / 'index.html'}")
 
 
 def save(names: list[str]) -> None:
-    """Run notebooks with the full budget and save their outputs in place, cleaned of metadata."""
+    """Run notebooks with the full budget; save their outputs, cleaned, in place."""
     os.environ["VAE_COURSE_BUDGET"] = "full"
     for path in find_notebooks(names):
         notebook = execute(path)
@@ -192,11 +120,11 @@ def save(names: list[str]) -> None:
         nbformat.validate(notebook)
         with files.whole(path) as file:
             file.write(f"{nbformat.writes(notebook)}\n".encode())
-        print(f"saved {path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
+        print(f"saved {path.name}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Keep only the metadata that readers need: the kernel's name and the cells' tags."""
+    """Keep only the metadata that readers need: the kernel's name and cells' tags."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
@@ -207,10 +135,8 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 
 def compress_figures(notebook: nbformat.NotebookNode) -> None:
-    """Store grey PNGs as grey and coloured ones with 256 colours: a third of the size, alike."""
-    for output in (
-        output for cell in notebook.cells for output in cell.get("outputs", ())
-    ):
+    """Store grey PNGs as grey and others with 256 colours: a third as large, alike."""
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", ())):
         if "image/png" in output.get("data", {}):
             picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
             picture = picture.convert("RGB")
@@ -222,82 +148,65 @@ def compress_figures(notebook: nbformat.NotebookNode) -> None:
 
 
 def save_images(notebook: nbformat.NotebookNode) -> None:
-    """Write the figures of cells tagged ``image:NAME``, and files tagged ``file:NAME``,
-    to images/.
+    """Write what cells tagged ``image:NAME`` and ``file:NAME`` made to images/.
 
     A notebook itself leaves its files in build/, so that a reader's run touches nothing
     of ours.
     """
     for cell in notebook.cells:
         for tag in cell.metadata.get("tags", ()):
-            if tag.startswith(FILE_TAG):
-                name = tag.removeprefix(FILE_TAG)
-                with files.whole(ROOT / "images" / name) as file:
-                    file.write((BUILD / name).read_bytes())
             if tag.startswith(IMAGE_TAG):
-                target = ROOT / "images" / f"{tag.removeprefix(IMAGE_TAG)}.png"
-                with files.whole(target) as file:
-                    file.write(figures_of(cell)[-1])
+                name, content = (
+                    f"{tag.removeprefix(IMAGE_TAG)}.png",
+                    figures_of(cell)[-1],
+                )
+            elif tag.startswith(FILE_TAG):
+                name = tag.removeprefix(FILE_TAG)
+                content = (paths.ROOT / "build" / name).read_bytes()
+            else:
+                continue
+            with files.whole(paths.ROOT / "images" / name) as file:
+                file.write(content)
 
 
 def figures_of(cell: nbformat.NotebookNode) -> list[bytes]:
     """Return the PNG pictures among a cell's outputs."""
-    pictures = (
-        output.get("data", {}).get("image/png") for output in cell.get("outputs", ())
-    )
-    return [base64.b64decode(picture) for picture in pictures if picture]
+    data = [output.get("data", {}) for output in cell.get("outputs", ())]
+    return [base64.b64decode(d["image/png"]) for d in data if "image/png" in d]
 
 
-def stamp(repository: str, tag: str, root: Path = ROOT) -> None:
-    """Replace the repository's address and tag in every file that names them.
-
-    Raises:
-        ValueError: the repository is not owner/name, or the tag has characters that
-            links don't.
-    """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-        raise ValueError(
-            f"the repository must read owner/name, and reads {repository!r}"
-        )
-    if not re.fullmatch(r"[\w.-]+", tag):
-        raise ValueError(
-            f"the tag must be letters, digits, dots and dashes, and is {tag!r}"
-        )
-    names = {helpers.REPOSITORY: repository, f"/{helpers.TAG}/": f"/{tag}/"}
-    names[f'"{helpers.TAG}"'] = f'"{tag}"'
-    names[f'\\"{helpers.TAG}\\"'] = f'\\"{tag}\\"'
-    for path in (path for pattern in STAMPED for path in sorted(root.glob(pattern))):
-        text = path.read_text(encoding="utf-8")
-        for old, new in names.items():
-            text = text.replace(old, new)
+def stamp(repository: str, tag: str) -> None:
+    """Replace the repository's address and tag in every file that names them."""
+    for given, pattern in ((repository, r"[\w.-]+/[\w.-]+"), (tag, r"[\w.-]+")):
+        if not re.fullmatch(pattern, given):
+            raise ValueError(
+                "the repository must read owner/name, and the tag be of letters, "
+                f"digits, dots and dashes: {given!r} does not fit"
+            )
+    tagged = re.compile(rf'(?<=[/"]){re.escape(helpers.TAG)}(?=[/"\\])')
+    for path in (path for each in STAMPED for path in sorted(paths.ROOT.glob(each))):
+        text = path.read_text(encoding="utf-8").replace(helpers.REPOSITORY, repository)
         with files.whole(path) as file:
-            file.write(text.encode())
+            file.write(tagged.sub(tag, text).encode())
     print(f"stamped {repository} at {tag}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.engine.notebooks", description=__doc__
-    )
+    prog = "python -m helpers.engine.notebooks"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("run", "save"):
         commands.add_parser(name).add_argument("names", nargs="*", metavar="NAME")
-    commands.choices["run"].add_argument(
-        "--budget", choices=("quick", "full"), default="quick"
-    )
-    stamper = commands.add_parser("stamp")
-    stamper.add_argument("--repo", default=helpers.REPOSITORY, metavar="OWNER/NAME")
+    runner, stamper = commands.choices["run"], commands.add_parser("stamp")
+    runner.add_argument("--budget", choices=budgets.BUDGETS, default="quick")
+    stamper.add_argument("--repo", default=helpers.REPOSITORY, dest="repository")
     stamper.add_argument("--tag", default=helpers.TAG)
-    chosen = parser.parse_args(arguments)
+    chosen = vars(parser.parse_args(arguments))
+    command = {"run": run, "save": save, "stamp": stamp}[chosen.pop("command")]
     try:
-        if chosen.command == "run":
-            run(chosen.names, chosen.budget)
-        elif chosen.command == "save":
-            save(chosen.names)
-        else:
-            stamp(chosen.repo, chosen.tag)
-    except (NotebookFailedError, ValueError) as error:
+        command(**chosen)
+    except (OSError, RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,10 +1,12 @@
-"""A quiet start of TensorFlow: importing this starts it without its log lines."""
+"""Importing this starts TensorFlow quietly, where that is the backend."""
 
 import contextlib
 import functools
 import os
 import sys
 from collections.abc import Iterator
+
+ON_TENSORFLOW = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
 
 
 @contextlib.contextmanager
@@ -25,19 +27,12 @@ def silenced_stderr() -> Iterator[None]:
         os.close(null)
 
 
-def start_tensorflow() -> None:
-    """Import TensorFlow and start its devices, without the log lines of both."""
-    with silenced_stderr():
-        import tensorflow as tf
-
-        tf.constant(0)
-
-
 def silence_retracing() -> None:
     """Keep TensorFlow from warning that many small models are traced."""
-    import tensorflow as tf
+    if ON_TENSORFLOW:
+        import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")
+        tf.get_logger().setLevel("ERROR")
 
 
 @functools.cache
@@ -47,10 +42,12 @@ def start_xla() -> None:
 
     with silenced_stderr():
         zero = tf.zeros(1)
-        tf.function(tf.nn.sigmoid_cross_entropy_with_logits, jit_compile=True)(
-            zero, zero
-        )
+        loss = tf.nn.sigmoid_cross_entropy_with_logits
+        tf.function(loss, jit_compile=True)(zero, zero)
 
 
-if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-    start_tensorflow()
+if ON_TENSORFLOW:
+    with silenced_stderr():
+        import tensorflow
+
+        tensorflow.constant(0)  # its devices start too

@@ -1,14 +1,18 @@
-"""Small files of trained weights: float16, without pickles, written whole or not at all."""
+"""Small files of trained weights: float16, without pickles, whole or not at all."""
 
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
+
+# isort: split
+import itertools
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
-from helpers.engine import archives, budgets, files
+from helpers import REPOSITORY
+from helpers.engine import files, paths
 
-FOLDER = budgets.ROOT / "data" / "weights"
+FOLDER = paths.data_folder() / "weights"
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
@@ -23,17 +27,11 @@ def save_weights(model: keras.Model, path: Path) -> None:
     """
     arrays = {}
     for index, weight in enumerate(model.weights):
-        array = ops.convert_to_numpy(weight)
-        with np.errstate(over="ignore"):  # what overflows is found in the next line
-            halve = array.dtype == np.float32 and array.size > 1
-            small = array.astype(np.float16) if halve else array
-        if not np.isfinite(small).all():
-            raise ValueError(
-                f"weights must lie within +-65504, and {weight.path} does not: lower the learning "
-                "rate, or save the model with model.save(...)"
-            )
-        arrays[f"{index:03d}"] = small
-    with files.whole(path) as file:
+        array = keras.ops.convert_to_numpy(weight)
+        halve = array.dtype == np.float32 and array.size > 1
+        dtype = "float16" if halve else array.dtype
+        arrays[f"{index:03d}"] = converted(array, dtype, weight.path)
+    with files.whole(Path(path)) as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -45,45 +43,51 @@ def load_weights(model: keras.Model, path: Path) -> None:
             shape, or hold anything but finite numbers; the model is left as it was.
         FileNotFoundError: there is no such file.
     """
+    arrays = read_arrays(Path(path))
     expected = [tuple(weight.shape) for weight in model.weights]
-    try:
-        with archives.stored_arrays(path) as stored:
-            names = sorted(stored)
-            found = [stored[name].shape for name in names]
-            if found == expected:
-                arrays = [stored[name].read() for name in names]
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is not a readable file of weights ({error}): fetch it anew"
-        ) from error
+    found = [array.shape for array in arrays]
     if found != expected:
-        differing = [
-            pair for pair in zip(expected, found, strict=False) if pair[0] != pair[1]
-        ]
+        pairs = itertools.zip_longest(expected, found)
+        first = next(pair for pair in pairs if pair[0] != pair[1])
         raise ValueError(
-            f"{path} holds {len(found)} arrays for a model with {len(expected)} weights; the first "
-            f"difference (expected, found) is {(differing or ['none but the number'])[0]}: build "
-            "the model with the arguments that it was trained with"
+            f"{path} holds {len(found)} arrays for a model with {len(expected)} "
+            f"weights; the first difference (expected, found) is {first}: build the "
+            "model with the arguments that it was trained with"
         )
     values = [
-        finite_numbers(array, weight, path)
+        converted(array, weight.dtype, f"{weight.path} in {path}")
         for array, weight in zip(arrays, model.weights, strict=True)
     ]
     for weight, value in zip(model.weights, values, strict=True):
         weight.assign(value)
 
 
-def finite_numbers(array: np.ndarray, weight: keras.Variable, path: Path) -> np.ndarray:
-    """Return an array in the type of a weight.
+def read_arrays(path: Path) -> list[np.ndarray]:
+    """Return the arrays of a file of weights; raise as ``load_weights`` does."""
+    if not path.exists() and path.parent == FOLDER:
+        raise FileNotFoundError(
+            f"{path} is missing. The weights ship with the repository, and not with "
+            f"the package: copy data/weights of https://github.com/{REPOSITORY} there"
+        )
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                if damaged := archive.zip.testzip():  # NumPy may read less than all
+                    raise ValueError(damaged)
+                return [np.asarray(archive[name]) for name in sorted(archive)]
+        except Exception as error:  # NumPy and zipfile raise many kinds
+            raise ValueError(
+                f"{path} is not a readable file of weights ({error}): fetch it anew"
+            ) from error
 
-    Raises:
-        ValueError: it holds anything but numbers that are finite in that type.
-    """
+
+def converted(array: np.ndarray, dtype: np.typing.DTypeLike, name: str) -> np.ndarray:
+    """Return an array in another type; raise ValueError if it is not finite in that."""
     with np.errstate(over="ignore"):  # what overflows is found in the next line
-        value = array.astype(weight.dtype) if array.dtype.kind in "fiu" else None
+        value = array.astype(dtype) if array.dtype.kind in "fiu" else None
     if value is None or not np.isfinite(value).all():
         raise ValueError(
-            f"{path} must hold finite numbers, and those of {weight.path} ({array.dtype}) are not: "
-            "fetch it anew, or train and save the model again"
+            f"{name} must be finite numbers of {dtype} (float16 ends at 65504), and is "
+            f"{array.dtype}: lower the learning rate, or use model.save(...)"
         )
     return value

@@ -1,18 +1,4 @@
-"""The latent families: a prior p(z) and the posteriors q(z|x) that go with it.
-
-A family describes codes of d latents. Its posterior has one or more parameters, which
-an encoder emits as unbounded tensors of shape (batch, d); scales and shapes travel as
-logarithms, so that no value is out of range. Exponents far out are bounded, and no
-gradient dies there: for parameters and codes within +-10,000 all values and gradients
-are finite in float32.
-
-Densities and divergences are in nats. Where the latents are independent
-(``factorised``) they are one value a latent, (batch, d); where they are not, one value
-a code, (batch, 1). Summing over the last axis gives the whole code either way.
-
-To add a family, subclass ``Family`` and register it for saving, as those below do;
-tests and figures find it through ``registry()``.
-"""
+"""The contract of a latent family, the registry, and how Keras saves its parts."""
 
 from collections.abc import Sequence
 
@@ -23,14 +9,39 @@ from keras import ops
 register = keras.saving.register_keras_serializable("vae_course")
 
 
-class Family:
-    """A prior and its posterior family.
+def serialized(parts: dict) -> dict:
+    """Return Keras objects as plain dictionaries; numbers and strings stay."""
+    return {
+        key: keras.saving.serialize_keras_object(part) for key, part in parts.items()
+    }
 
-    Subclasses give ``name``, ``parameter_names``, ``prior_parameters`` (the values at
-    which the posterior is the prior; empty if there are none), ``sample_posterior``,
-    ``log_posterior``, ``posterior_mean`` and ``prior_quantile``, and ``kl_divergence``
-    where it has a closed form. Shapes below are those of independent latents; other
-    families return (batch, 1) in place of densities (batch, d).
+
+def restored(value):
+    """Undo ``serialized`` for one value; what is no Keras object passes through."""
+    is_object = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if is_object else value
+
+
+class Family:
+    """A prior p(z) over codes of d latents, and the posteriors q(z|x) that go with it.
+
+    What holds for every family:
+
+    - A posterior's parameters are unbounded tensors (batch, d), one for each of
+      ``parameter_names``; scales and shapes travel as logarithms.
+    - ``prior_parameters`` are the values at which q is p, () where no q is.
+    - ``log_posterior``, ``log_prior`` and ``kl_divergence`` are in nats: one value per
+      latent, (batch, d), if latents are independent (``factorised``), else one value
+      per code, (batch, 1). Summed over the last axis, both are those of the whole code.
+    - Samples, densities, means, quantiles and divergences agree. For parameters and
+      codes within +-10,000 all of them and their gradients are finite in float32.
+    - ``latent_size`` is d. ValueError says which d, where a family has no such codes.
+
+    To add a family, write a subclass with ``name``, ``parameter_names``,
+    ``prior_parameters``, ``sample_posterior``, ``log_posterior`` and
+    ``prior_quantile``, and with ``posterior_mean`` and ``kl_divergence`` where those
+    here don't fit; put ``register`` above it, so that it can be saved, and import it in
+    ``helpers.families``. Tests, tables and figures find it through ``registry``.
     """
 
     name: str
@@ -39,43 +50,23 @@ class Family:
     factorised: bool = True
 
     def connect(self, encoder: keras.Model) -> None:
-        """Take what the prior needs from the encoder; a ``VAE`` calls this once, when
-        it is made.
-
-        Fixed priors need nothing; learned ones make their weights here.
-        """
+        """Take what the prior needs from the encoder; a ``VAE`` calls this once."""
 
     def sample_posterior(self, parameters: Sequence, seed=None):
-        """Return z ~ q(z|x) of shape (batch, d), differentiable in the parameters."""
+        """Return z ~ q(z|x), (batch, d), differentiable in the parameters."""
         raise NotImplementedError
 
     def log_posterior(self, z, parameters: Sequence):
-        """Return ln q(z|x) in nats a latent, shape (batch, d)."""
+        """Return ln q(z|x) of codes (batch, d)."""
         raise NotImplementedError
 
     def posterior_mean(self, parameters: Sequence):
-        """Return the mean of q(z|x), shape (batch, d)."""
-        raise NotImplementedError
+        """Return the mean of q(z|x), (batch, d): here the first parameter."""
+        return parameters[0]
 
-    def prior_quantile(self, u: np.ndarray) -> np.ndarray:
-        """Return the z below which shares ``u`` of each latent's prior lie, 0 < u < 1.
-
-        ``u`` and z are (..., d): in every family the last axis runs over the latents.
-        """
-        raise NotImplementedError
-
-    def kl_divergence(self, parameters: Sequence, z):
-        """Return KL(q(z|x), p(z)) in nats a latent, shape (batch, d).
-
-        Without a closed form this is the one-sample estimate at ``z`` ~ q(z|x).
-        """
+    def kl_divergence(self, parameters: Sequence, z=None):
+        """Return KL(q(z|x), p(z)): here its one-sample estimate at ``z`` ~ q(z|x)."""
         return self.log_posterior(z, parameters) - self.log_prior(z)
-
-    def log_prior(self, z):
-        """Return ln p(z) in nats a latent, the shape of ``z``."""
-        return self.log_posterior(
-            z, [ops.full_like(z, value) for value in self.prior_parameters]
-        )
 
     def sample_prior(self, shape: Sequence[int], seed=None):
         """Return z ~ p(z) of the given shape, (..., d)."""
@@ -83,17 +74,28 @@ class Family:
             [ops.full(shape, value) for value in self.prior_parameters], seed
         )
 
+    def log_prior(self, z):
+        """Return ln p(z) of codes (batch, d)."""
+        return self.log_posterior(
+            z, [ops.full_like(z, value) for value in self.prior_parameters]
+        )
+
+    def prior_quantile(self, u: np.ndarray) -> np.ndarray:
+        """Return the z below which shares ``u`` of each latent's prior lie, 0 < u < 1.
+
+        Both are (..., d): the last axis runs over the latents.
+        """
+        raise NotImplementedError
+
     def prior_mean(self, latent_size: int) -> np.ndarray:
         """Return the mean of each latent under p(z), (d,)."""
         parameters = [ops.full((latent_size,), p) for p in self.prior_parameters]
         return ops.convert_to_numpy(self.posterior_mean(parameters))
 
     def prior_variance(self, latent_size: int) -> np.ndarray:
-        """Return the variance of each latent under p(z), (d,), from a thousand quantiles."""
-        shares = (np.arange(1000) + 0.5) / 1000
-        return np.var(
-            self.prior_quantile(np.tile(shares[:, np.newaxis], latent_size)), axis=0
-        )
+        """Return each latent's variance under p(z), (d,), from a thousand quantiles."""
+        shares = (np.arange(1000)[:, np.newaxis] + 0.5) / 1000
+        return np.var(self.prior_quantile(np.tile(shares, latent_size)), axis=0)
 
     def get_config(self) -> dict:
         """Return the arguments that rebuild this family."""
@@ -106,7 +108,7 @@ class Family:
 
 
 def registry() -> dict[str, type[Family]]:
-    """Return every family by name, in order of definition: each class with a name of its own."""
+    """Return every family class by name: each subclass with a ``name`` of its own."""
     found = list(Family.__subclasses__())
     for family in found:  # grows while read: a family may have its own
         found += family.__subclasses__()

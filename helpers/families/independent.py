@@ -1,10 +1,9 @@
-"""Families whose latents are independent of each other: one density a latent."""
+"""Families whose latents are independent: one density per latent."""
 
 import math
 
 import keras
 import numpy as np
-import scipy.special
 import scipy.stats
 from keras import ops
 
@@ -23,17 +22,20 @@ from helpers.families.numerics import (
 
 @register
 class Normal(Family):
-    """q = N(z_mean, exp(z_log_var)), p = N(0, 1): Kingma and Welling (2013), appendix B."""
+    """q = N(z_mean, exp(z_log_var)), p = N(0, 1).
+
+    Source: Kingma and Welling (2013), appendix B.
+    """
 
     name = "normal"
     parameter_names = ("z_mean", "z_log_var")
-    prior_parameters = (0.0, 0.0)
+    prior_parameters: tuple[float, ...] = (0.0, 0.0)
+    prior_quantile = staticmethod(scipy.stats.norm.ppf)
 
     def sample_posterior(self, parameters, seed=None):
         z_mean, z_log_var = parameters
-        return z_mean + ops.exp(0.5 * bounded(z_log_var)) * keras.random.normal(
-            ops.shape(z_mean), dtype=z_mean.dtype, seed=seed
-        )
+        noise = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=seed)
+        return z_mean + ops.exp(0.5 * bounded(z_log_var)) * noise
 
     def log_posterior(self, z, parameters):
         z_mean, z_log_var = parameters
@@ -44,12 +46,6 @@ class Normal(Family):
         z_mean, z_log_var = parameters
         return 0.5 * (ops.square(z_mean) + ops.expm1(bounded(z_log_var)) - z_log_var)
 
-    def posterior_mean(self, parameters):
-        return parameters[0]
-
-    def prior_quantile(self, u):
-        return scipy.stats.norm.ppf(u)
-
 
 @register
 class Laplace(Family):
@@ -58,22 +54,18 @@ class Laplace(Family):
     name = "laplace"
     parameter_names = ("z_mean", "z_log_scale")
     prior_parameters = (0.0, 0.0)
+    prior_quantile = staticmethod(scipy.stats.laplace.ppf)
 
     def sample_posterior(self, parameters, seed=None):
         z_mean, z_log_scale = parameters
-        shape = (2, *ops.shape(z_mean))
-        first, second = ops.unstack(
-            standard_exponential(shape, z_mean.dtype, seed), num=2
-        )
+        noise = standard_exponential((2, *ops.shape(z_mean)), z_mean.dtype, seed)
+        first, second = ops.unstack(noise, num=2)
         return z_mean + ops.exp(bounded(z_log_scale)) * (first - second)
 
     def log_posterior(self, z, parameters):
         z_mean, z_log_scale = parameters
-        return (
-            -math.log(2)
-            - z_log_scale
-            - ops.abs(z - z_mean) * ops.exp(-bounded(z_log_scale))
-        )
+        distance = ops.abs(z - z_mean) * ops.exp(-bounded(z_log_scale))
+        return -math.log(2) - z_log_scale - distance
 
     def kl_divergence(self, parameters, z=None):
         z_mean, z_log_scale = parameters
@@ -81,23 +73,18 @@ class Laplace(Family):
         inside = z_log_scale - distance * ops.exp(-bounded(z_log_scale))
         return distance + ops.exp(bounded(inside, low=-math.inf)) - 1 - z_log_scale
 
-    def posterior_mean(self, parameters):
-        return parameters[0]
-
-    def prior_quantile(self, u):
-        return scipy.stats.laplace.ppf(u)
-
 
 @register
 class Logistic(Family):
     """q = Logistic(z_mean, exp(z_log_scale)), p = Logistic(0, 1); the KL is estimated.
 
-    Heavier tails than the normal's, lighter than Laplace's, and no kink at the mean.
+    Tails are heavier than the normal's, lighter than Laplace's, without its kink.
     """
 
     name = "logistic"
     parameter_names = ("z_mean", "z_log_scale")
     prior_parameters = (0.0, 0.0)
+    prior_quantile = staticmethod(scipy.stats.logistic.ppf)
 
     def sample_posterior(self, parameters, seed=None):
         z_mean, z_log_scale = parameters
@@ -109,29 +96,17 @@ class Logistic(Family):
         standard = (z - z_mean) * ops.exp(-bounded(z_log_scale))
         return -standard - 2 * ops.softplus(-standard) - z_log_scale
 
-    def posterior_mean(self, parameters):
-        return parameters[0]
-
-    def prior_quantile(self, u):
-        return scipy.stats.logistic.ppf(u)
-
 
 @register
 class StudentT(Family):
-    """q = z_mean + scale t, p = t, Student's with fixed degrees of freedom; the KL is
-    estimated.
+    """q = z_mean + scale t, p = t, Student's t; the KL is estimated.
 
-    The scale is exp(z_log_scale), softly bounded. Tails fall as a power: outliers cost
-    little.
+    The scale is exp(z_log_scale), softly bounded. Outliers cost little: tails fall as
+    a power.
 
-    Args:
-        degrees: degrees of freedom, above 1, so that there is a mean.
+    ``degrees`` of freedom must be above 1, so that there is a mean, or ValueError.
 
-    Raises:
-        ValueError: ``degrees`` is not above 1.
-
-    Source: Bailey (1994), "Polar generation of random variates with the
-        t-distribution".
+    Source: Bailey (1994), "Polar generation of random variates with the t-distribution"
     """
 
     name = "student_t"
@@ -145,8 +120,8 @@ class StudentT(Family):
 
     def sample_posterior(self, parameters, seed=None):
         z_mean, z_log_scale = parameters
-        shape = (2, *ops.shape(z_mean))
-        radius, angle = ops.unstack(inner_uniform(shape, z_mean.dtype, seed), num=2)
+        u = inner_uniform((2, *ops.shape(z_mean)), z_mean.dtype, seed)
+        radius, angle = ops.unstack(u, num=2)
         squared = self.degrees * ops.expm1(-2 / self.degrees * ops.log(radius))
         standard = ops.sqrt(squared) * ops.cos(2 * math.pi * angle)
         return z_mean + ops.exp(softly_bounded(z_log_scale, -20, 20)) * standard
@@ -159,9 +134,6 @@ class StudentT(Family):
         squared = ops.square((z - z_mean) * ops.exp(-log_scale))
         return constant - log_scale - half * ops.log1p(squared / self.degrees)
 
-    def posterior_mean(self, parameters):
-        return parameters[0]
-
     def prior_quantile(self, u):
         return scipy.stats.t.ppf(u, self.degrees)
 
@@ -171,17 +143,17 @@ class StudentT(Family):
 
 @register
 class Exponential(Family):
-    """q = Exponential with mean exp(z_log_scale), p = Exponential with mean 1; z >= 0."""
+    """q = Exponential of mean exp(z_log_scale), p = Exponential of mean 1; z >= 0."""
 
     name = "exponential"
-    parameter_names = ("z_log_scale",)
-    prior_parameters = (0.0,)
+    parameter_names: tuple[str, ...] = ("z_log_scale",)
+    prior_parameters: tuple[float, ...] = (0.0,)
+    prior_quantile = staticmethod(scipy.stats.expon.ppf)
 
     def sample_posterior(self, parameters, seed=None):
         (z_log_scale,) = parameters
-        return ops.exp(bounded(z_log_scale)) * standard_exponential(
-            ops.shape(z_log_scale), z_log_scale.dtype, seed
-        )
+        shape, dtype = ops.shape(z_log_scale), z_log_scale.dtype
+        return ops.exp(bounded(z_log_scale)) * standard_exponential(shape, dtype, seed)
 
     def log_posterior(self, z, parameters):
         (z_log_scale,) = parameters
@@ -195,17 +167,10 @@ class Exponential(Family):
     def posterior_mean(self, parameters):
         return ops.exp(bounded(parameters[0]))
 
-    def prior_quantile(self, u):
-        return scipy.stats.expon.ppf(u)
-
 
 @register
 class ShiftedExponential(Exponential):
-    """q = softplus(z_shift) + Exponential with mean exp(z_log_scale), p = Exponential
-    with mean 1.
-
-    The prior of ``Exponential`` with a posterior whose mode can move away from 0.
-    """
+    """The family of ``Exponential``, with posteriors moved up by softplus(z_shift)."""
 
     name = "shifted_exponential"
     parameter_names = ("z_shift", "z_log_scale")
@@ -230,24 +195,24 @@ class ShiftedExponential(Exponential):
 
 @register
 class Weibull(Family):
-    """q = Weibull with scale exp(z_log_scale) and shape exp(z_log_shape), p =
-    Exponential(1).
+    """q = Weibull(exp(z_log_scale), exp(z_log_shape)), p = Exponential of mean 1.
 
-    The larger the shape, the narrower q; both are softly bounded. Source of the KL:
-    Bauckhage (2013), "Computing the Kullback-Leibler divergence between two Weibull
-    distributions".
+    The larger the shape, the narrower q; both are softly bounded.
+
+    Source: Bauckhage (2013), "Computing the Kullback-Leibler divergence between two
+    Weibull distributions".
     """
 
     name = "weibull"
     parameter_names = ("z_log_scale", "z_log_shape")
     prior_parameters = (0.0, 0.0)
+    prior_quantile = staticmethod(scipy.stats.expon.ppf)
 
     def scale_and_shape(self, parameters):
-        """Return ln of the scale and ln of the shape, (batch, d), bounded so that z > 0."""
+        """Return ln of scale and shape, (batch, d), bounded so that z > 0."""
         z_log_scale, z_log_shape = parameters
-        return softly_bounded(z_log_scale, -10, 10), softly_bounded(
-            z_log_shape, -1.5, 5
-        )
+        log_shape = softly_bounded(z_log_shape, -1.5, 5)
+        return softly_bounded(z_log_scale, -10, 10), log_shape
 
     def sample_posterior(self, parameters, seed=None):
         log_scale, log_shape = self.scale_and_shape(parameters)
@@ -271,9 +236,6 @@ class Weibull(Family):
         log_scale, log_shape = self.scale_and_shape(parameters)
         return ops.exp(log_scale + log_gamma(1 + ops.exp(-log_shape)))
 
-    def prior_quantile(self, u):
-        return scipy.stats.expon.ppf(u)
-
 
 @register
 class Kumaraswamy(Family):
@@ -282,23 +244,22 @@ class Kumaraswamy(Family):
     a is exp(z_log_shape), and b puts the median at sigmoid(z_location); all softly
     bounded, and samples kept off the ends.
 
-    Source: Kumaraswamy (1980); Nalisnick and Smyth (2017), "Stick-breaking variational
-    autoencoders", for the reparameterisation and the KL.
+    Source: Nalisnick and Smyth (2017), "Stick-breaking variational autoencoders".
     """
 
     name = "kumaraswamy"
     parameter_names = ("z_location", "z_log_shape")
     prior_parameters = (0.0, 0.0)
+    prior_quantile = staticmethod(scipy.stats.uniform.ppf)
 
     def shapes(self, parameters):
         """Return ln a and ln b, (batch, d)."""
         z_location, z_log_shape = parameters
         log_a = softly_bounded(z_log_shape, -1.5, 5)
         log_median = -ops.softplus(-softly_bounded(z_location, -10, 5))
-        # ln of median^a; the bound keeps b below e^60, and is exact for the prior's ln(1/2)
-        log_power = softly_bounded(
-            ops.exp(log_a) * log_median + math.log(2), -60, 60
-        ) - math.log(2)
+        # ln of median^a: the bound keeps b below e^60, and is exact for the prior's 1/2
+        doubled = softly_bounded(ops.exp(log_a) * log_median + math.log(2), -60, 60)
+        log_power = doubled - math.log(2)
         return log_a, math.log(math.log(2)) - ops.log(-log1mexp(log_power))
 
     def sample_posterior(self, parameters, seed=None):
@@ -311,9 +272,8 @@ class Kumaraswamy(Family):
         log_a, log_b = self.shapes(parameters)
         log_z = ops.log(ops.clip(z, 1e-37, 1))
         log_power = ops.minimum(ops.exp(log_a) * log_z, -1e-30)
-        far = ops.maximum(
-            ops.expm1(log_b) * log1mexp(log_power), -1e10
-        )  # or gradients overflow
+        # without the maximum, gradients overflow
+        far = ops.maximum(ops.expm1(log_b) * log1mexp(log_power), -1e10)
         inside = log_a + log_b + log_power - log_z + far
         return ops.where((z < 0) | (z > 1), -math.inf, inside)
 
@@ -326,6 +286,3 @@ class Kumaraswamy(Family):
         log_a, log_b = self.shapes(parameters)
         step = ops.exp(-log_a)
         return ops.exp(log_gamma(1 + step) - log_gamma_ratio(1 + ops.exp(log_b), step))
-
-    def prior_quantile(self, u):
-        return scipy.stats.uniform.ppf(u)

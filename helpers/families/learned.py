@@ -1,11 +1,10 @@
-"""Families with a learned prior: normal posteriors under a mixture trained with the VAE."""
+"""Families whose prior is a mixture of normals, trained with the VAE."""
 
 import math
 
 import keras
 import numpy as np
 import scipy.special
-import scipy.stats
 from keras import ops
 
 from helpers.families.base import Family, register
@@ -13,8 +12,7 @@ from helpers.families.independent import Normal
 
 
 class LearnedPriorFamily(keras.layers.Layer, Normal):
-    """A normal posterior under a prior that is a mixture of normals, trained with the
-    VAE.
+    """Normal posteriors under a prior that is a mixture of normals.
 
     A Keras layer, so that its weights are trained and saved with the model's.
     Subclasses give ``mixture``, and make their weights in ``connect``.
@@ -24,7 +22,7 @@ class LearnedPriorFamily(keras.layers.Layer, Normal):
 
     Raises:
         ValueError: ``components`` is below 1; the prior is used before it is connected,
-            or connected twice.
+            connected twice, or asked for codes of another d than the encoder's.
     """
 
     factorised = False
@@ -39,78 +37,69 @@ class LearnedPriorFamily(keras.layers.Layer, Normal):
     def connect(self, encoder):
         if self.built:
             raise ValueError(
-                f"this prior {self.name!r} belongs to a model already: give each model its own"
+                f"this family {self.name!r} belongs to a model already: give each "
+                "model its own"
             )
         self.built = True
 
     def mixture(self):
-        """Return ln of the components' weights (K,), their means and log-variances (K, d)."""
+        """Return ln of the weights (K,), the means and the log-variances (K, d)."""
         raise NotImplementedError
 
-    def checked_mixture(self):
-        """Return ``mixture``, or raise ValueError if there is none yet."""
+    def checked_mixture(self, latent_size: int | None = None):
+        """Return ``mixture``, or raise ValueError: none yet, or one of another d."""
         if not self.built:
             raise ValueError(
-                f"the prior {self.name!r} has no weights yet: make a VAE with it, or call "
-                "connect(encoder)"
+                f"the family {self.name!r} has no weights yet: make a VAE with it, or "
+                "call connect(encoder)"
             )
-        return self.mixture()
+        parts = self.mixture()
+        own = parts[1].shape[-1]
+        if latent_size not in (None, own):
+            raise ValueError(
+                f"this family {self.name!r} has {own} latents, and was asked for "
+                f"{latent_size}"
+            )
+        return parts
 
-    def mixture_arrays(self) -> list[np.ndarray]:
-        """Return ``mixture`` as float64 arrays, the weights themselves instead of logarithms."""
-        parts = [ops.convert_to_numpy(part) for part in self.checked_mixture()]
+    def mixture_arrays(self, latent_size: int | None = None) -> list[np.ndarray]:
+        """Return ``mixture`` in float64, but the weights, not their logarithms."""
+        parts = map(ops.convert_to_numpy, self.checked_mixture(latent_size))
         log_weights, means, log_vars = (part.astype("float64") for part in parts)
         return [np.exp(log_weights), means, log_vars]
 
     def log_posterior(self, z, parameters):
-        """Return ln q(z|x) in nats a code, shape (batch, 1)."""
         return ops.sum(super().log_posterior(z, parameters), axis=-1, keepdims=True)
 
     kl_divergence = Family.kl_divergence
 
     def log_prior(self, z):
-        """Return ln p(z) in nats a code, shape (batch, 1).
-
-        A component is a density of whole codes: sum over the latents first, then mix.
-        """
-        log_weights, means, log_vars = (
-            ops.cast(p, z.dtype) for p in self.checked_mixture()
-        )
+        parts = self.checked_mixture(z.shape[-1])
+        log_weights, means, log_vars = (ops.cast(part, z.dtype) for part in parts)
+        # a component is a density of whole codes: sum over the latents, then mix
         each = super().log_posterior(ops.expand_dims(z, -2), [means, log_vars])
-        return ops.logsumexp(
-            log_weights + ops.sum(each, axis=-1), axis=-1, keepdims=True
-        )
+        codes = log_weights + ops.sum(each, axis=-1)  # (batch, K, d) -> (batch, K)
+        return ops.logsumexp(codes, axis=-1, keepdims=True)
 
     def sample_prior(self, shape, seed=None):
-        log_weights, means, log_vars = self.checked_mixture()
-        if shape[-1] != means.shape[-1]:
-            raise ValueError(
-                f"shape must end in {means.shape[-1]} latents, and is {shape}"
-            )
+        log_weights, means, log_vars = self.checked_mixture(shape[-1])
         noise = keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed
         count = math.prod(shape[:-1])
-        chosen = keras.random.categorical(
-            ops.expand_dims(log_weights, 0), count, seed=noise
-        )[0]
+        chosen = keras.random.categorical(log_weights[None], count, seed=noise)[0]
         parameters = [ops.take(part, chosen, axis=0) for part in (means, log_vars)]
         return ops.reshape(self.sample_posterior(parameters, noise), shape)
 
     def prior_mean(self, latent_size):
-        weights, means, _ = self.mixture_arrays()
+        weights, means, _ = self.mixture_arrays(latent_size)
         return weights @ means
 
     def prior_quantile(self, u):
-        weights, means, log_vars = self.mixture_arrays()
-        u, scales = np.asarray(u, "float64"), np.exp(log_vars / 2)
-        if u.shape[-1:] != means.shape[1:]:
-            raise ValueError(
-                f"u must have shape (..., {means.shape[1]}), and has {u.shape}"
-            )
+        u = np.atleast_1d(np.asarray(u, "float64"))
+        weights, means, log_vars = self.mixture_arrays(u.shape[-1])
+        scales = np.exp(log_vars / 2)
+        # the mixture's quantiles lie between those of its parts, (..., K, d)
         each = means + scales * scipy.special.ndtri(u)[..., np.newaxis, :]
-        low, high = (
-            each.min(axis=-2),
-            each.max(axis=-2),
-        )  # the mixture's lies between its parts'
+        low, high = each.min(axis=-2), each.max(axis=-2)
         for _ in range(60):
             middle = (low + high) / 2
             below = scipy.special.ndtr((middle[..., np.newaxis, :] - means) / scales)
@@ -136,13 +125,9 @@ class MixturePriorFamily(LearnedPriorFamily):
         shape = (self.components, encoder.outputs[0].shape[-1])
         spread = keras.initializers.RandomNormal(stddev=math.sqrt(0.5))
         narrow = keras.initializers.Constant(math.log(0.5))
-        self.logits = self.add_weight(
-            shape=shape[:1], initializer="zeros", name="logits"
-        )
-        self.means = self.add_weight(shape=shape, initializer=spread, name="means")
-        self.log_vars = self.add_weight(
-            shape=shape, initializer=narrow, name="log_vars"
-        )
+        self.logits = self.add_weight(shape[:1], "zeros", name="logits")
+        self.means = self.add_weight(shape, spread, name="means")
+        self.log_vars = self.add_weight(shape, narrow, name="log_vars")
 
     def mixture(self):
         return ops.log_softmax(self.logits), self.means, self.log_vars
@@ -157,8 +142,7 @@ class UnitRange(keras.constraints.Constraint):
 
 @register
 class VampPriorFamily(LearnedPriorFamily):
-    """q normal, p the mean of the encoder's own posteriors at K learned
-    pseudo-pictures.
+    """q normal, p the mean of the posteriors at K learned pseudo-pictures.
 
     Source: Tomczak and Welling (2018), "VAE with a VampPrior".
     """
@@ -168,12 +152,12 @@ class VampPriorFamily(LearnedPriorFamily):
     def connect(self, encoder):
         super().connect(encoder)
         self.pictures = self.add_weight(
-            shape=(self.components, *encoder.input_shape[1:]),
-            initializer=smooth_noise,
+            (self.components, *encoder.input_shape[1:]),
+            smooth_noise,
             constraint=UnitRange(),
             name="pictures",
         )
-        # a function, so that Keras doesn't take the encoder's weights for this layer's own
+        # in a function, or Keras takes the encoder's weights for this layer's own
         self.encode_pictures = lambda: encoder(self.pictures)
 
     def mixture(self):
@@ -181,28 +165,24 @@ class VampPriorFamily(LearnedPriorFamily):
         return ops.full((self.components,), -math.log(self.components)), means, log_vars
 
     def start_from(self, pictures: np.ndarray) -> None:
-        """Put the first K of some real pictures (n, height, width, channels) in their
-        place.
+        """Start from the first K of real pictures (n, height, width, channels).
 
         Raises:
             ValueError: they are fewer than K, of another shape, or not in [0, 1].
         """
         self.checked_mixture()
-        pictures, shape = (
-            np.asarray(pictures)[: self.components],
-            tuple(self.pictures.shape),
-        )
-        if pictures.shape != shape or not (pictures.min() >= 0 and pictures.max() <= 1):
+        pictures, shape = np.asarray(pictures)[: self.components], self.pictures.shape
+        low, high = pictures.min(), pictures.max()
+        if pictures.shape != tuple(shape) or not 0 <= low <= high <= 1:
             raise ValueError(
-                f"pictures must be at least {shape[0]} of shape {shape[1:]} in [0, 1], and those "
-                f"given have shape {pictures.shape} and span [{pictures.min():g}, "
-                f"{pictures.max():g}]"
+                f"pictures must be at least {shape[0]} of shape {shape[1:]} in [0, 1], "
+                f"and have shape {pictures.shape} and span [{low:g}, {high:g}]"
             )
         self.pictures.assign(pictures)
 
 
 def smooth_noise(shape, dtype=None):
-    """Return pictures of soft random blobs in [0, 1], of shape (n, height, width, channels)."""
+    """Return soft random blobs in [0, 1], (n, height, width, channels)."""
     count, height, width, channels = shape
     coarse = keras.random.uniform((count, 4, 4, channels), dtype=dtype)
     return ops.image.resize(coarse, (height, width), data_format="channels_last")

@@ -1,41 +1,35 @@
-"""What the families are made of: safe samplers, bounded exponents, gamma functions.
-
-``keras.ops`` has no ``lgamma`` or ``digamma``, so they stand here, on every backend
-alike.
-"""
+"""What the families are made of: safe samplers, bounded exponents, gamma functions."""
 
 import math
 
 import keras
 from keras import ops
 
+SHIFT = 8  # carries arguments of gamma functions up to where their series hold
+
 
 def standard_exponential(shape, dtype, seed=None):
-    """Return samples of Exponential(1), finite for every value ``keras.random.uniform``
-    returns.
-
-    The uniform includes 0 and excludes 1, so -ln(1 - u) is finite where -ln(u) is not.
-    """
+    """Return samples of Exponential(1), finite: the uniform can be 0, but not 1."""
     return -ops.log1p(-keras.random.uniform(shape, dtype=dtype, seed=seed))
 
 
 def inner_uniform(shape, dtype, seed=None):
-    """Return samples of the uniform on (0, 1), both ends excluded: 0 becomes half a float step."""
+    """Return samples of the uniform on (0, 1): 0 becomes half a float step."""
     return ops.maximum(keras.random.uniform(shape, dtype=dtype, seed=seed), 2.0**-24)
 
 
 def bounded(x, low: float = -30.0, high: float = 15.0):
     """Return x held in [low, high], with the gradient of x itself: for exponents.
 
-    Inside, nothing changes. Far outside, exp(x) would overflow, and a plain clip has no
-    gradient, so that a posterior that once leapt there would stay. This one calls it
-    back: the gradient of a KL is as large as at the bound, and no larger.
+    Far outside, exp(x) would overflow, and a plain clip has no gradient, so that a
+    posterior that once leapt there would stay. This one calls it back: the gradient of
+    a KL is as large as at the bound, and no larger.
     """
     return x - ops.stop_gradient(x - ops.clip(x, low, high))
 
 
 def softly_bounded(x, low: float, high: float):
-    """Return x bent into (low, high), low < 0 < high: like x near 0, and with no dead gradient."""
+    """Return x bent into (low, high), low < 0 < high, without a dead gradient."""
     squared = ops.square(ops.relu(x) / high) + ops.square(ops.relu(-x) / low)
     return x / ops.sqrt(1 + squared)
 
@@ -56,9 +50,8 @@ def log1mexp(x):
     return ops.where(near_zero, ops.log(-ops.expm1(near)), ops.log1p(-ops.exp(far)))
 
 
-SHIFT = (
-    8  # how far recurrences carry x before the asymptotic series, which need it large
-)
+# Gamma functions, written by hand because ``keras.ops`` has none on any backend.
+# Source: Abramowitz and Stegun (1964), 6.1.15, 6.1.41, 6.3.5 and 6.3.18.
 
 
 def log_gamma(x):
@@ -67,11 +60,7 @@ def log_gamma(x):
 
 
 def log_gamma_ratio(x, step):
-    """Return ln Gamma(x + step) - ln Gamma(x), x > 0 and x + step > 0, precise for
-    large x too.
-
-    Source: Stirling's series, Abramowitz and Stegun (1964), 6.1.15 and 6.1.41.
-    """
+    """Return ln Gamma(x + step) - ln Gamma(x), precise for large x too."""
     far = x + SHIFT
     recurrence = sum(ops.log1p(step / (x + index)) for index in range(SHIFT))
     leading = (far - 0.5) * ops.log1p(step / far) + step * ops.log(far + step) - step
@@ -86,14 +75,10 @@ def stirling_tail(x):
 
 
 def digamma(x):
-    """Return the derivative of ln Gamma(x), x > 0.
-
-    Source: Abramowitz and Stegun (1964), 6.3.5 and 6.3.18.
-    """
+    """Return the derivative of ln Gamma(x), x > 0."""
     far = x + SHIFT
     inverse = ops.square(1 / far)
     series = 1 / 252 + inverse * (-1 / 240 + inverse / 132)
     tail = inverse * (1 / 12 + inverse * (-1 / 120 + inverse * series))
-    return (
-        ops.log(far) - 0.5 / far - tail - sum(1 / (x + index) for index in range(SHIFT))
-    )
+    recurrence = sum(1 / (x + index) for index in range(SHIFT))
+    return ops.log(far) - 0.5 / far - tail - recurrence

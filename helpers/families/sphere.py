@@ -1,35 +1,26 @@
-"""Codes on the unit sphere: a uniform prior, and posteriors with a direction."""
+"""Codes on the unit sphere: a uniform prior, and posteriors around a direction."""
 
 import math
 
 import keras
 import numpy as np
-import scipy.special
 import scipy.stats
 from keras import ops
 
 from helpers.families.base import Family, register
-from helpers.families.numerics import (
-    digamma,
-    log_gamma_ratio,
-    unit_vector,
-)
+from helpers.families.numerics import digamma, log_gamma_ratio, unit_vector
 
 
 @register
 class PowerSpherical(Family):
-    """q on the unit sphere in d dimensions, around a mean direction; p is uniform on
-    it.
+    """q on the unit sphere around a direction m, p uniform on the sphere.
 
-    ``z_direction`` (batch, d) points in the mean direction m, and its squared length is
-    the concentration k: q is proportional to (1 + m z)^k, and the zero vector gives the
-    prior.
+    ``z_direction`` (batch, d) points along m, and its squared length is the
+    concentration k: q is proportional to (1 + m z)^k, and the zero vector gives p.
 
-    Source: De Cao and Aziz (2020), "The power spherical distribution". The sampler is
-        our own and
-    uses no rejection: (1 + m z) / 2 is Beta((d-1)/2 + k, (d-1)/2), a product of
-        independent
-    Beta(., 1) and, for even d, one Beta(., 1/2), all of them functions of normals.
+    Source: De Cao and Aziz (2020), "The power spherical distribution"; the sampler is
+    our own and rejects nothing. (1 + m z) / 2 is Beta((d-1)/2 + k, (d-1)/2), a product
+    of Beta(., 1) and, for even d, one Beta(., 1/2), all of them functions of normals.
     """
 
     name = "power_spherical"
@@ -44,7 +35,8 @@ class PowerSpherical(Family):
         """Return (d - 1) / 2, or raise ValueError: a sphere needs two dimensions."""
         if d < 2:
             raise ValueError(
-                f"the prior {self.name!r} needs at least 2 latents, and got {d}: raise latent_size"
+                f"the family {self.name!r} needs at least 2 latents, and got {d}: "
+                "raise latent_size"
             )
         return (d - 1) / 2
 
@@ -67,10 +59,10 @@ class PowerSpherical(Family):
         return unit_vector(z)  # but for rounding it is one already
 
     def log_beta(self, concentration, noise):
-        """Return ln of a Beta((d-1)/2 + k, (d-1)/2), (batch, 1), from normals (batch, d)."""
+        """Return ln of a Beta((d-1)/2 + k, (d-1)/2), (batch, 1), from normals."""
         d = noise.shape[-1]
         beta, pairs = self.half_degrees(d), (d - 1) // 2
-        squared = ops.square(noise)
+        squared = ops.square(noise)  # (batch, d)
         exponentials = 0.5 * (squared[..., :pairs] + squared[..., pairs : 2 * pairs])
         rates = concentration + beta + ops.arange(pairs, dtype=noise.dtype)
         log_share = -ops.sum(exponentials / rates, axis=-1, keepdims=True)
@@ -81,14 +73,15 @@ class PowerSpherical(Family):
         return log_share
 
     def log_posterior(self, z, parameters):
-        """Return ln q(z|x) in nats a code, shape (batch, 1), of codes on the sphere."""
         direction, concentration = self.direction_and_concentration(parameters)
         beta = self.half_degrees(z.shape[-1])
+        log_area = math.log(2) + (beta + 0.5) * math.log(math.pi)
+        log_area -= math.lgamma(beta + 0.5)
         # (1 + m z) / 2, which can't round to below 0
         share = 0.25 * ops.sum(ops.square(z + direction), axis=-1, keepdims=True)
         return (
             self.log_peak(concentration, beta)
-            - self.log_area(beta)
+            - log_area
             + concentration * ops.log(share + 1e-30)
         )
 
@@ -96,10 +89,6 @@ class PowerSpherical(Family):
         """Return ln of q's largest value over p, (batch, 1)."""
         constant = math.lgamma(2 * beta) - math.lgamma(beta)
         return log_gamma_ratio(concentration + beta, beta) - constant
-
-    def log_area(self, beta: float) -> float:
-        """Return ln of the sphere's area."""
-        return math.log(2) + (beta + 0.5) * math.log(math.pi) - math.lgamma(beta + 0.5)
 
     def kl_divergence(self, parameters, z=None):
         _, concentration = self.direction_and_concentration(parameters)
@@ -110,9 +99,6 @@ class PowerSpherical(Family):
     def posterior_mean(self, parameters):
         direction, concentration = self.direction_and_concentration(parameters)
         return direction * concentration / (concentration + direction.shape[-1] - 1)
-
-    def prior_mean(self, latent_size):
-        return np.zeros(latent_size)
 
     def prior_quantile(self, u):
         beta = self.half_degrees(np.shape(u)[-1])

@@ -21,5 +21,12 @@ from helpers.metrics.codes import (
     overlap,
 )
 from helpers.metrics.pictures import TrackQuality, mse, psnr, quality, ssim
-from helpers.metrics.scores import Estimate, auc, covered_share, recognisable_share
+from helpers.metrics.scores import (
+    Estimate,
+    auc,
+    covered_share,
+    knn_accuracy,
+    labelled_samples,
+    recognisable_share,
+)
 from helpers.metrics.tables import table

@@ -1,4 +1,4 @@
-"""Bounds on ln p(x) of held-out pictures, in nats, and what they are made of."""
+"""Bounds on ln p(x) of held-out pictures (n, height, width, channels), in nats."""
 
 import math
 from dataclasses import dataclass
@@ -8,21 +8,15 @@ import numpy as np
 from keras import ops
 
 from helpers.likelihoods import Bernoulli
-from helpers.models import VAE, in_batches
+from helpers.models import VAE
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The evidence lower bound of a set of pictures, in nats a picture, and its two
-    parts.
+    """The evidence lower bound (ELBO) of some pictures, in nats per picture."""
 
-    Attributes:
-        rate: mean KL(q(z|x), p(z)).
-        distortion: mean -ln p(x|z).
-    """
-
-    rate: float
-    distortion: float
+    rate: float  # mean KL(q(z|x), p(z))
+    distortion: float  # mean -ln p(x|z)
 
     @property
     def elbo(self) -> float:
@@ -35,140 +29,117 @@ class Bound:
 
 
 def elbo(vae: VAE, x: np.ndarray) -> Bound:
-    """Return the ELBO of pictures (n, height, width, channels), one sample of z a
-    picture.
-
-    Source: Kingma and Welling (2013), equation 3.
-    """
+    """Return the ELBO of pictures, one z each; Kingma and Welling (2013), eq. 3."""
     vae.checked(x)
-    if not vae.compiled:
-        vae.compile()  # a model with loaded weights may never have been trained here
-    results = vae.evaluate(x, batch_size=1000, verbose=0, return_dict=True)
+    compiled = vae.compiled
+    if not compiled:  # evaluate asks for it, even of a model with loaded weights
+        vae.compile(optimizer=None)
+    try:
+        results = vae.evaluate(x, batch_size=1000, verbose=0, return_dict=True)
+    finally:
+        vae.compiled = compiled
     return Bound(results["rate"], results["distortion"])
 
 
+def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return each picture's rate and distortion, both (n,): minus the ELBO in sum."""
+    x = np.asarray(x, np.float32)
+    parameters, z = sampled_codes(vae, x, seed)
+    rate = ops.sum(vae.family.kl_divergence(parameters, z), axis=-1)
+    nll = vae.likelihood.negative_log_likelihood
+    batches = [slice(start, start + 1000) for start in range(0, len(x), 1000)]
+    distortion = ops.concatenate([nll(x[b], vae.decoder(z[b])) for b in batches])
+    return ops.convert_to_numpy(rate), ops.convert_to_numpy(distortion)
+
+
+def sampled_codes(vae: VAE, x: np.ndarray, seed: int):
+    """Return the posterior's parameters and one z ~ q(z|x), tensors (n, d)."""
+    parameters = [ops.convert_to_tensor(p) for p in vae.posterior_arrays(x)]
+    return parameters, vae.family.sample_posterior(parameters, seed)
+
+
 def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
-    """Return the importance-weighted bound with K = ``samples``, mean nats a picture.
+    """Return the importance-weighted bound with K = ``samples``, mean nats per picture.
 
     ln 1/K sum_k p(x, z_k) / q(z_k|x), z_k ~ q: the ELBO for K = 1, ln p(x) in the
-    limit.
+    limit. Source: Burda, Grosse and Salakhutdinov (2015), equation 8.
 
     Raises:
-        ValueError: the likelihood is Bernoulli and a pixel is neither 0 nor 1. On grey
-            targets the Bernoulli ELBO bounds an expectation over binary pictures, and
-            this logarithm of a mean bounds nothing: draw binaries first
-            (``binarised``). Or ``samples`` is below 1.
-
-    Source: Burda, Grosse and Salakhutdinov (2015), equation 8.
+        ValueError: ``samples`` is below 1, or the likelihood is Bernoulli and a pixel
+            neither 0 nor 1. Figures in the literature are of binary pictures, and grey
+            ones have a looser bound than those drawn from them (``binarised``) have on
+            average by the same q, since ln of the mean weight is convex in x.
     """
     x = vae.checked(x)
     if samples < 1:
-        raise ValueError(
-            f"samples must be at least 1 a picture, and is {samples}: try 100"
-        )
+        raise ValueError(f"samples per picture must be at least 1, and are {samples}")
     others = x[(x != 0) & (x != 1)]
     if isinstance(vae.likelihood, Bernoulli) and others.size:
         raise ValueError(
-            "the importance-weighted bound of a Bernoulli decoder needs pixels that are 0 or 1, "
-            f"and found others, such as {others[0]:g}: call binarised(x) first"
+            "bounds of Bernoulli decoders are compared on pixels 0 and 1, and one is "
+            f"{others[0]:g}: call binarised(x) first"
         )
     noise = keras.random.SeedGenerator(seed)
 
     def log_mean_weight(pictures):
         """Return ln of the mean weight for pictures (b, ...): shape (b,)."""
-        repeated = ops.repeat(pictures, samples, axis=0)
+        repeated = ops.repeat(pictures, samples, axis=0)  # (b K, ...)
         parameters = [ops.repeat(p, samples, axis=0) for p in vae.posterior(pictures)]
         z = vae.family.sample_posterior(parameters, noise)
-        log_ratio = ops.sum(
-            vae.family.log_prior(z) - vae.family.log_posterior(z, parameters), axis=-1
-        )
-        log_likelihood = -vae.likelihood.negative_log_likelihood(
-            repeated, vae.decoder(z)
-        )
-        weights = ops.reshape(log_likelihood + log_ratio, (-1, samples))
-        return ops.logsumexp(weights, axis=1) - math.log(samples)
+        ratio = vae.family.log_prior(z) - vae.family.log_posterior(z, parameters)
+        nll = vae.likelihood.negative_log_likelihood(repeated, vae.decoder(z))
+        weights = ops.reshape(ops.sum(ratio, axis=-1) - nll, (-1, samples))  # (b, K)
+        return ops.convert_to_numpy(ops.logsumexp(weights, axis=1)) - math.log(samples)
 
-    pictures_a_batch = max(1, 2000 // samples)  # bounds the memory, whatever K
-    starts = range(0, len(x), pictures_a_batch)
-    batches = (x[start : start + pictures_a_batch] for start in starts)
-    means = [ops.convert_to_numpy(log_mean_weight(batch)) for batch in batches]
-    return float(np.concatenate(means).mean())
+    size = max(1, 2000 // samples)  # bounds the memory, whatever K
+    bounds = [log_mean_weight(x[i : i + size]) for i in range(0, len(x), size)]
+    return float(np.concatenate(bounds).mean())
 
 
 def binarised(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return pictures whose pixels are 1 with the grey as probability, else 0; float32."""
+    """Return pictures of zeros and ones, float32: 1 with the grey as probability."""
     return (np.random.default_rng(seed).random(x.shape) < x).astype(np.float32)
 
 
 def rate_per_latent(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """Return the mean KL of each latent, in nats, shape (d,); they sum to the rate.
+    """Return the mean KL of each latent, (d,); they sum to the rate.
 
     Raises:
-        ValueError: the prior's latents depend on each other, so that the KL is no such
-            sum.
+        ValueError: the latents depend on each other, so that the KL is no such sum.
     """
     if not vae.family.factorised:
         raise ValueError(
-            f"the KL to the prior {vae.family.name!r} belongs to whole codes, not to single "
-            "latents: ask elbo(vae, x).rate for it"
+            f"{vae.family.name!r} has one KL per code, elbo(vae, x).rate, not d of them"
         )
-    parameters = [ops.convert_to_tensor(p) for p in vae.posterior_arrays(x)]
-    z = vae.family.sample_posterior(parameters, seed=0)
-    return ops.convert_to_numpy(
-        ops.mean(vae.family.kl_divergence(parameters, z), axis=0)
-    )
+    kl = vae.family.kl_divergence(*sampled_codes(vae, x, seed=0))  # (n, d)
+    return ops.convert_to_numpy(ops.mean(kl, axis=0))
 
 
 def active_units(vae: VAE, x: np.ndarray, threshold: float = 0.01) -> int:
-    """Return the number of latents whose posterior mean has a variance over ``x`` above
-    threshold.
+    """Return how many latents have a posterior mean that varies over ``x``.
 
-    The variance is in units of the prior's, so that priors of all widths compare.
-
-    Source: Burda, Grosse and Salakhutdinov (2015), section 5.2.
+    Their variance is above ``threshold`` in units of the prior's, so that families of
+    all widths compare. Source: Burda, Grosse and Salakhutdinov (2015), section 5.2.
     """
-    variance = np.var(vae.encode(x), axis=0) / vae.family.prior_variance(
-        vae.latent_size
-    )
-    return int(np.sum(variance > threshold))
+    units = vae.family.prior_variance(vae.latent_size)  # (d,)
+    return int(np.sum(np.var(vae.encode(x), axis=0) / units > threshold))
 
 
 def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
-    """Return the mean bits a pixel and channel that the ELBO promises for 8-bit
-    pictures.
+    """Return the mean bits per pixel and channel that the ELBO promises.
 
-    Uniform noise fills the steps between the 256 values, so that the density of the
-    noisy pictures bounds the probability of the 8-bit ones; it needs a Gaussian
-    likelihood, and pictures (n, height, width, channels) whose pixels are multiples of
-    1/255.
-
-    Source: Theis, van den Oord and Bethge (2016), "A note on the evaluation of
-        generative models",
-    section 3.1.
+    The pictures are 8-bit ones, multiples of 1/255. Uniform noise fills the steps
+    between their 256 values, so that the density of the noisy pictures bounds the
+    probability of the 8-bit ones. Source: Theis, van den Oord and Bethge (2016), "A
+    note on the evaluation of generative models", section 3.1.
 
     Raises:
         ValueError: the likelihood is Bernoulli, which has no density of grey values.
     """
     if isinstance(vae.likelihood, Bernoulli):
         raise ValueError(
-            "bits per dimension need a density of pixel values, and the likelihood is Bernoulli: "
-            "build the model with likelihood='gaussian'"
+            "bits need a density of pixel values: build it with likelihood='gaussian'"
         )
     noise = np.random.default_rng(seed).random(x.shape, np.float32)
     nats = -elbo(vae, (255 * x + noise) / 256).elbo / math.prod(x.shape[1:])
     return nats / math.log(2) + 8  # a step is 1/256 wide
-
-
-def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return each picture's rate and distortion in nats, two arrays (n,), one sample of
-    z each.
-
-    Their sum is the negative ELBO of each of the pictures (n, height, width, channels).
-    """
-    parameters = [ops.convert_to_tensor(p) for p in vae.posterior_arrays(x)]
-    z = vae.family.sample_posterior(parameters, seed)
-    rate = ops.sum(vae.family.kl_divergence(parameters, z), axis=-1)
-    outputs = in_batches(vae.decoder, z)
-    pictures = ops.convert_to_tensor(np.asarray(x, np.float32))
-    distortion = vae.likelihood.negative_log_likelihood(pictures, outputs)
-    return ops.convert_to_numpy(rate), ops.convert_to_numpy(distortion)

@@ -20,18 +20,17 @@ def table(
     by_column = dict.fromkeys(columns, formats) if isinstance(formats, str) else formats
 
     def shown(value: object, column: str) -> str:
-        return (
-            value
-            if isinstance(value, str)
-            else format(value, by_column.get(column, ""))
-        )
+        if isinstance(value, str):
+            return value
+        return format(value, by_column.get(column, ""))
 
     lines = [[corner, *columns]]
     for label, row in rows.items():
         lines.append([label, *(shown(row.get(name, ""), name) for name in columns)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    label_width, *widths = (
+        max(map(len, column)) for column in zip(*lines, strict=True)
+    )
     return "\n".join(
-        f"{line[0]:{widths[0]}}"
-        + "".join(f"   {c:>{w}}" for c, w in zip(line[1:], widths[1:], strict=True))
-        for line in lines
+        "   ".join([label.ljust(label_width), *map(str.rjust, cells, widths)]).rstrip()
+        for label, *cells in lines
     )

@@ -1,26 +1,26 @@
-"""Encoders, decoders, and the models made of them: ``Autoencoder``, ``VAE``, ``ConditionalVAE``."""
+"""Encoders, decoders, and the models of both: ``Autoencoder``, ``VAE`` and others."""
 
 import helpers.engine.quiet_start
 
 # isort: split
 from helpers.engine.weights import FOLDER as WEIGHTS
 from helpers.engine.weights import load_weights, save_weights
-from helpers.models.autoencoder import (
-    Autoencoder,
-    EncoderDecoder,
-    checked_codes,
-    checked_pictures,
-    in_batches,
+from helpers.models.autoencoder import Autoencoder, in_batches
+from helpers.models.build import (
+    build_autoencoder,
+    build_cat_vae,
+    build_conditional_vae,
+    build_vae,
 )
-from helpers.models.build import build_autoencoder, build_vae
-from helpers.models.conditional import ConditionalVAE, build_conditional_vae
+from helpers.models.conditional import ConditionalVAE
 from helpers.models.networks import (
+    DECODER_WIDTHS,
+    ENCODER_WIDTHS,
     conv_decoder,
     conv_encoder,
     dense_decoder,
     dense_encoder,
     heads,
-    hidden_layers,
 )
 from helpers.models.pca import PrincipalComponents
 from helpers.models.vae import VAE

@@ -1,11 +1,16 @@
-"""Ready-made models: ``build_autoencoder`` and ``build_vae``."""
+"""Ready-made, untrained models for pictures (height, width, channels) in [0, 1]."""
 
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+
+import keras
+from keras.optimizers.schedules import LearningRateSchedule
 
 from helpers.families import Family, get_family
-from helpers.likelihoods import Likelihood
+from helpers.likelihoods import Gaussian, Likelihood
 from helpers.models.autoencoder import Autoencoder
+from helpers.models.conditional import ConditionalVAE
 from helpers.models.networks import (
     Shape,
     conv_decoder,
@@ -15,7 +20,8 @@ from helpers.models.networks import (
 )
 from helpers.models.vae import VAE
 
-BUILDERS = {
+Builder = Callable[..., keras.Model]
+BUILDERS: dict[str, tuple[Builder, Builder]] = {
     "dense": (dense_encoder, dense_decoder),
     "conv": (conv_encoder, conv_decoder),
 }
@@ -28,17 +34,15 @@ def build_autoencoder(
     *,
     hidden: Sequence[int] | None = None,
 ) -> Autoencoder:
-    """Return an untrained autoencoder for pictures (height, width, channels) in [0, 1].
+    """Return an autoencoder.
 
     Args:
         architecture: ``"dense"`` or ``"conv"``.
-        hidden: widths of a dense encoder's hidden layers, from the picture to the code;
-            the decoder has them in reverse order. None: (512, 256), and more in the
-            decoder, where they buy the most nats: (256, 512, 512, 512).
+        hidden: widths of a dense encoder's hidden layers, which the decoder has in
+            reverse order. None: ``ENCODER_WIDTHS`` and ``DECODER_WIDTHS``.
 
     Raises:
-        ValueError: the architecture is neither, ``latent_size`` is below 1, or
-            ``hidden`` holds no widths or is given for ``"conv"``.
+        ValueError: an argument is not one of these, or ``latent_size`` below 1.
     """
     encoder, decoder = builders(architecture, hidden)
     return Autoencoder(
@@ -51,14 +55,14 @@ def build_vae(
     latent_size: int = 32,
     family: str | Family = "normal",
     likelihood: str | Likelihood = "bernoulli",
-    beta=1.0,
+    beta: float | LearningRateSchedule = 1.0,
     architecture: str = "dense",
     *,
     hidden: Sequence[int] | None = None,
 ) -> VAE:
-    """Return an untrained VAE for pictures (height, width, channels) in [0, 1].
+    """Return a VAE.
 
-    The arguments are those of ``VAE`` and ``build_autoencoder``, and so are the errors.
+    The arguments and errors are those of ``VAE`` and ``build_autoencoder``.
     """
     encoder, decoder = builders(architecture, hidden)
     family = get_family(family)
@@ -71,8 +75,46 @@ def build_vae(
     )
 
 
-def builders(architecture: str, hidden: Sequence[int] | None = None):
-    """Return the (encoder, decoder) builders of that name and widths, or raise ValueError."""
+def build_cat_vae(
+    image_shape: Shape = (64, 64, 3),
+    family: str | Family = "normal",
+    sigma: float | str = "optimal",
+    latent_size: int = 64,
+) -> VAE:
+    """Return the VAE of the shipped cats: convolutions, and ``Gaussian(sigma)``."""
+    return build_vae(
+        image_shape, latent_size, family, Gaussian(sigma), architecture="conv"
+    )
+
+
+def build_conditional_vae(
+    image_shape: Shape = (28, 28, 1),
+    latent_size: int = 16,
+    classes: int = 10,
+    likelihood: str | Likelihood = "bernoulli",
+    beta: float | LearningRateSchedule = 1.0,
+    *,
+    hidden: Sequence[int] = (512, 512, 512),
+) -> ConditionalVAE:
+    """Return a dense conditional VAE with normal posteriors and prior.
+
+    The arguments and errors are those of ``VAE`` and ``build_autoencoder``.
+    """
+    encoder, decoder = builders("dense", hidden)
+    names = get_family("normal").parameter_names
+    return ConditionalVAE(
+        encoder((math.prod(image_shape) + classes,), latent_size, outputs=names),
+        decoder(image_shape, latent_size + classes),
+        "normal",
+        likelihood,
+        beta,
+    )
+
+
+def builders(
+    architecture: str, hidden: Sequence[int] | None
+) -> tuple[Builder, Builder]:
+    """Return functions that build encoder and decoder, or raise ValueError."""
     if architecture not in BUILDERS:
         raise ValueError(
             f"architecture must be one of {sorted(BUILDERS)}, and is {architecture!r}"
@@ -84,9 +126,9 @@ def builders(architecture: str, hidden: Sequence[int] | None = None):
     if architecture != "dense" or not all(isinstance(w, int) and w > 0 for w in widths):
         raise ValueError(
             "hidden must be widths of dense layers, such as (512, 512), and is "
-            f"{hidden!r} for architecture {architecture!r}: leave it out for 'conv', or make the "
-            "parts with conv_encoder and conv_decoder, which take filters"
+            f"{hidden!r} for {architecture!r}: conv_encoder, conv_decoder take filters"
         )
-    return functools.partial(encoder, hidden=hidden), functools.partial(
-        decoder, hidden=hidden[::-1]
+    return (
+        functools.partial(encoder, hidden=hidden),
+        functools.partial(decoder, hidden=hidden[::-1]),
     )

@@ -34,3 +34,8 @@ class PrincipalComponents:
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """Return the decoded codes of pictures: both (n, height, width, channels)."""
         return self.decode(self.encode(x))
+
+    def squared_errors(self, x: np.ndarray) -> np.ndarray:
+        """Return the sum of squared errors of each picture, not clipped, (n,)."""
+        back = self.pca.inverse_transform(self.encode(x))
+        return np.sum((flat(x) - back) ** 2, axis=1)

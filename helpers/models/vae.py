@@ -5,21 +5,22 @@ import math
 import keras
 import numpy as np
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
 from helpers.families import Family, get_family
+from helpers.families.base import register, serialized
 from helpers.layers import KLDivergence, Sampling
-from helpers.likelihoods import Likelihood, MeanOfCalls, get_likelihood
-from helpers.models.autoencoder import EncoderDecoder, in_batches, register, serialized
+from helpers.likelihoods import Likelihood, ReportingModel, get_likelihood
+from helpers.models.autoencoder import EncoderDecoder, in_batches
 
 
 @register
-class VAE(EncoderDecoder):
-    """x -> encoder -> q(z|x) -> z -> decoder -> p(x|z), trained on beta rate +
-    distortion.
+class VAE(EncoderDecoder, ReportingModel):
+    """x -> encoder -> q(z|x) -> z -> decoder -> p(x|z), for beta rate + distortion.
 
     ``fit(x)``, with no targets, since the target is x; training and validation report
     ``loss``, ``rate`` (the KL) and ``distortion`` (the negative log-likelihood), in
-    nats a picture. ``predict(x)`` returns the mean pictures, in [0, 1], of sampled
+    nats per picture. ``predict(x)`` returns the mean pictures, in [0, 1], of sampled
     codes.
 
     Source: Kingma and Welling (2013), equation 10.
@@ -42,7 +43,7 @@ class VAE(EncoderDecoder):
         decoder: keras.Model,
         family: str | Family = "normal",
         likelihood: str | Likelihood = "bernoulli",
-        beta=1.0,
+        beta: float | LearningRateSchedule = 1.0,
         **kwargs,
     ):
         super().__init__(encoder, decoder, **kwargs)
@@ -55,20 +56,21 @@ class VAE(EncoderDecoder):
 
     def check_encoder(self) -> None:
         """Raise ValueError unless encoder, family and decoder fit together."""
-        names, shapes = (
-            self.family.parameter_names,
-            [t.shape for t in self.encoder.outputs],
-        )
+        names = self.family.parameter_names
+        shapes = [output.shape for output in self.encoder.outputs]
         if len(shapes) != len(names) or any(s[-1] != self.latent_size for s in shapes):
             raise ValueError(
-                f"the encoder must return {names}, each (batch, {self.latent_size}) as the decoder "
-                f"expects for the prior {self.family.name!r}, and returns {shapes}"
+                f"for the family {self.family.name!r} and this decoder an encoder must "
+                f"return {names}, each (batch, {self.latent_size}), not {shapes}"
             )
 
     def posterior(self, x) -> list:
-        """Return the parameters of q(z|x), one tensor (batch, d) for each name of the family."""
-        parameters = self.encoder(x)
-        return parameters if isinstance(parameters, list) else [parameters]
+        """Return q(z|x)'s parameters, one tensor (batch, d) for each of their names."""
+        return keras.tree.flatten(self.encoder(x))
+
+    def posterior_arrays(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return ``posterior`` of pictures of any number as arrays (n, d)."""
+        return keras.tree.flatten(in_batches(self.encoder, self.checked(x)))
 
     def call(self, x, training=False):
         parameters = self.posterior(x)
@@ -76,22 +78,10 @@ class VAE(EncoderDecoder):
         self.kl_divergence(parameters, z, training=training)
         return self.likelihood(x, self.decoder(z), training=training)
 
-    def compute_loss(self, *args, **kwargs):
-        """Return the losses' sum, and count rate and distortion where a call can't: on JAX."""
-        for metric in self.metrics:
-            if isinstance(metric, MeanOfCalls):
-                metric.count_waiting()
-        return super().compute_loss(*args, **kwargs)
-
-    def encode(self, x):
-        """Return the posterior means (n, d) of pictures (n, height, width, channels)."""
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Return posterior means (n, d) of pictures (n, height, width, channels)."""
         parameters = [ops.convert_to_tensor(p) for p in self.posterior_arrays(x)]
         return ops.convert_to_numpy(self.family.posterior_mean(parameters))
-
-    def posterior_arrays(self, x: np.ndarray) -> list[np.ndarray]:
-        """Return ``posterior`` of pictures of any number as arrays (n, d)."""
-        parameters = in_batches(self.encoder, self.checked(x))
-        return parameters if isinstance(parameters, list) else [parameters]
 
     def to_pictures(self, outputs):
         return self.likelihood.mean(outputs)
@@ -99,8 +89,7 @@ class VAE(EncoderDecoder):
     def generate(
         self, count: int, temperature: float = 1.0, seed: int = 0
     ) -> np.ndarray:
-        """Return the mean pictures (count, height, width, channels) of codes from the
-        prior.
+        """Return mean pictures (count, height, width, channels) of the prior's codes.
 
         ``temperature`` scales the codes' distance from the prior's mean; on the sphere,
         whose mean is its centre, any other than 1 leaves the sphere and asks for what
@@ -115,25 +104,19 @@ class VAE(EncoderDecoder):
         """Return codes (count, d) for ``generate``."""
         if count < 1 or not 0 <= temperature < math.inf:
             raise ValueError(
-                "generate needs at least 1 picture and a temperature from 0 on, and got "
-                f"{count} and {temperature!r}: 1 is the prior itself, less keeps to its middle"
+                "generate needs at least 1 picture and a temperature from 0 on, and "
+                f"got {count} and {temperature!r}"
             )
-        z = ops.convert_to_numpy(
-            self.family.sample_prior((count, self.latent_size), seed)
-        )
+        z = self.family.sample_prior((count, self.latent_size), seed)
         middle = self.family.prior_mean(self.latent_size)
-        return middle + temperature * (z - middle)
+        return middle + temperature * (ops.convert_to_numpy(z) - middle)
 
     def prior_quantiles(self, shares: np.ndarray) -> np.ndarray:
-        """Return the z below which ``shares`` (n,) of each latent's prior lie, (n, d)."""
-        shares = np.asarray(shares, "float64")
-        each = np.repeat(shares[:, np.newaxis], self.latent_size, axis=1)
+        """Return z (n, d) below which ``shares`` (n,) of each latent's prior lie."""
+        each = np.tile(np.reshape(shares, (-1, 1)), self.latent_size)
         return np.asarray(self.family.prior_quantile(each), "float32")
 
-    def get_config(self):
-        parts = {
-            "family": self.family,
-            "likelihood": self.likelihood,
-            "beta": self.kl_divergence.beta,
-        }
+    def get_config(self) -> dict:
+        beta = self.kl_divergence.beta
+        parts = {"family": self.family, "likelihood": self.likelihood, "beta": beta}
         return {**super().get_config(), **serialized(parts)}

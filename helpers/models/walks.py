@@ -19,19 +19,19 @@ def arc(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
     An arc keeps the distance from the centre, which a straight line cuts short.
 
+    Source: Shoemake (1985), "Animating rotation with quaternion curves"; White (2016),
+    "Sampling generative networks".
+
     Raises:
         ValueError: a code is zero, or the two point the same or opposite ways, so that
             there is no one arc between them.
-
-    Source: Shoemake (1985), "Animating rotation with quaternion curves"; White (2016),
-    "Sampling generative networks".
     """
     lengths = np.linalg.norm(first) * np.linalg.norm(last)
     cosine = first @ last / lengths if lengths > 0 else 1.0
     if not abs(cosine) < 1 - 1e-12:
         raise ValueError(
-            "an arc needs two codes of different directions, neither zero nor opposite, "
-            f"and the cosine of the angle between these is {cosine:g}: use straight(...)"
+            "an arc needs two codes of different directions, neither zero nor "
+            f"opposite, and the cosine of their angle is {cosine:g}: use straight(...)"
         )
     angle, shares = np.arccos(cosine), np.reshape(shares, (-1, 1))
     weights = np.sin((1 - shares) * angle), np.sin(shares * angle)
@@ -49,9 +49,9 @@ def traversal(
     size = vae.latent_size
     if np.shape(code) != (size,) or not 0 <= latent < size:
         raise ValueError(
-            f"a traversal needs a code ({size},) and a latent from 0 to {size - 1}, and "
-            f"got the shape {np.shape(code)} and latent {latent}"
+            f"a traversal needs a code ({size},) and a latent from 0 to {size - 1}, "
+            f"and got the shape {np.shape(code)} and latent {latent}"
         )
-    codes = np.repeat(np.asarray(code)[np.newaxis], len(shares), axis=0)
+    codes = np.tile(np.asarray(code, "float32"), (len(shares), 1))
     codes[:, latent] = vae.prior_quantiles(shares)[:, latent]
     return codes

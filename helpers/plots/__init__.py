@@ -1,7 +1,8 @@
 """Figures: functions that take arrays and return a Matplotlib figure.
 
 Pictures are float arrays in [0, 1] of shape (n, height, width, channels); a grid of
-them is tiled into one array and drawn with one ``imshow``.
+them is tiled into one array and drawn with one ``imshow``. ``use_style()`` gives all
+figures the course's look. Films and the explorer stand in modules of their own.
 """
 
 from helpers.engine.budgets import build_folder

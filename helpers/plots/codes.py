@@ -1,13 +1,18 @@
 """Codes in a plane."""
 
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
-from helpers.plots.style import DIGIT_COLOURS
+from helpers.plots.style import class_colours
+
+if TYPE_CHECKING:  # a figure starts no TensorFlow
+    from helpers.models import VAE
 
 
 def code_scatter(
@@ -17,32 +22,52 @@ def code_scatter(
     ax: Axes | None = None,
     legend: bool = True,
 ) -> Figure:
-    """Draw two-dimensional codes (n, 2), coloured by digit (n,)."""
+    """Draw codes (n, 2), coloured by digit or other class (n,).
+
+    Raises:
+        ValueError: the codes are not (n, 2) with n labels.
+    """
+    if np.shape(codes) != (*np.shape(labels), 2):
+        raise ValueError(
+            "codes must be (n, 2) with n labels, and have the shapes "
+            f"{np.shape(codes)} and {np.shape(labels)}"
+        )
     if ax is None:
         _, ax = plt.subplots(figsize=(6.2, 5.4))
-    order = np.random.default_rng(0).permutation(
-        len(codes)
-    )  # no class is painted over the others
-    colours = np.asarray(DIGIT_COLOURS)[labels[order]]
-    ax.scatter(*codes[order].T, c=colours, s=4, alpha=0.6, linewidths=0)
+    points, colours = shuffled(codes, labels)
+    ax.scatter(*points.T, c=colours, s=4, alpha=0.6, linewidths=0)
     if legend:
-        digit_legend(ax)
+        digit_legend(ax, labels)
     ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", title=title)
     return ax.figure
 
 
-def manifold_codes(vae, side: int) -> np.ndarray:
+def shuffled(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return points (..., n, 2) and colours, mixed: no class is painted over others."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    colours = class_colours(labels)
+    mixed = [colours[label] for label in np.asarray(labels)[order].tolist()]
+    return np.asarray(points)[..., order, :], mixed
+
+
+def digit_legend(ax: Axes, labels: ArrayLike = range(10)) -> None:
+    """Add the colours of the ten digits, or of other classes, beside the axes."""
+    colours = class_colours(labels)
+    handles = [Line2D([], [], marker="o", ls="", color=c) for c in colours.values()]
+    title = "digit" if list(colours) == list(range(10)) else "class"
+    place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    ax.legend(handles, colours, title=title, **place)
+
+
+def manifold_codes(vae: "VAE", side: int) -> np.ndarray:
     """Return codes (side * side, 2): the unit square's cell centres through the prior.
 
     The first row has the largest z_2, so that a picture of the grid reads like a map.
     Centres, not edges: the quantiles of 0 and 1 are infinite. Source: Kingma and
     Welling (2013), figure 4.
 
-    Args:
-        vae: a VAE with two latents.
-
     Raises:
-        ValueError: ``side`` is below 1, or the VAE has more or fewer latents.
+        ValueError: ``side`` is below 1, or the VAE has not two latents.
     """
     if side < 1 or vae.latent_size != 2:
         raise ValueError(
@@ -52,13 +77,3 @@ def manifold_codes(vae, side: int) -> np.ndarray:
     centres = vae.prior_quantiles((np.arange(side) + 0.5) / side)
     z_1, z_2 = np.meshgrid(centres[:, 0], centres[::-1, 1])
     return np.stack([z_1.ravel(), z_2.ravel()], axis=1)
-
-
-def digit_legend(ax: Axes) -> None:
-    """Add the ten digits' colours beside the axes."""
-    handles = [
-        Line2D([], [], marker="o", ls="", color=colour) for colour in DIGIT_COLOURS
-    ]
-    ax.legend(
-        handles, range(10), loc="center left", bbox_to_anchor=(1, 0.5), title="digit"
-    )

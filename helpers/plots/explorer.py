@@ -20,7 +20,7 @@ from pathlib import Path
 import ipywidgets
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from PIL import Image
 
 from helpers import metrics
@@ -34,13 +34,12 @@ LARGEST = 3_000_000  # bytes of a page
 SLIDERS = 10
 SIDE = 224  # of the picture beside a notebook's sliders, in dots
 ACTIVATIONS = ("linear", "relu", "silu", "tanh")
-PRIORS = ("normal", "laplace")  # whose first parameter is the mean
+FAMILIES = ("normal", "laplace")  # whose first parameter is the mean
 SHAPE = (28, 28, 1)
 
 
 def sliders(vae: VAE, code: np.ndarray, latents: Sequence[int]) -> ipywidgets.HBox:
-    """Return sliders for some latents of a code (d,), and the decoded picture that
-    follows them.
+    """Return sliders for some latents of a code (d,), and the picture that follows.
 
     A slider reaches from the 0.5% to the 99.5% quantile of its latent's prior.
 
@@ -52,36 +51,30 @@ def sliders(vae: VAE, code: np.ndarray, latents: Sequence[int]) -> ipywidgets.HB
             f"latents must be from 0 to {vae.latent_size - 1}, and are {latents}"
         )
     code = np.array(code, np.float32)
-    low, high = (
-        float(end) for end in vae.family.prior_quantile(np.array([0.005, 0.995]))
-    )
-    picture = ipywidgets.Image(
-        value=png(vae.decode(code[np.newaxis])[0]), width=SIDE, height=SIDE
-    )
+    picture = ipywidgets.Image(width=SIDE, height=SIDE)
 
     def follow(latent, change):
         code[latent] = change["new"]
         picture.value = png(vae.decode(code[np.newaxis])[0])
 
     rows = []
+    ends = vae.prior_quantiles(np.array([0.005, 0.995])).astype(float)
     for latent in latents:
-        start = min(max(float(code[latent]), low), high)
-        slider = ipywidgets.FloatSlider(
-            start, min=low, max=high, step=0.01, description=f"latent {latent}"
-        )
-        slider.observe(partial(follow, latent), "value")
-        rows.append(slider)
+        low, high = ends[:, latent]
+        start = np.clip(float(code[latent]), low, high)
+        options = {"step": 0.01, "description": f"latent {latent}"}
+        rows.append(ipywidgets.FloatSlider(start, min=low, max=high, **options))
+        rows[-1].observe(partial(follow, latent), "value")
+    picture.value = png(vae.decode(code[np.newaxis])[0])
     return ipywidgets.HBox([ipywidgets.VBox(rows), picture])
 
 
 def png(picture: np.ndarray) -> bytes:
-    """Return a picture (h, w, channels) in [0, 1] as a PNG; grey ones as dark ink on white."""
-    grey = picture.shape[-1] == 1
-    shown = 1 - picture[..., 0] if grey else picture
-    file = io.BytesIO()
-    small = Image.fromarray(np.uint8(np.round(255 * shown)))
-    enlarged = small.resize((SIDE, SIDE), Image.Resampling.NEAREST)
-    enlarged.save(file, "PNG", compress_level=1)
+    """Return a picture (h, w, channels) in [0, 1] as a PNG; grey is ink on white."""
+    shown = 1 - picture[..., 0] if picture.shape[-1] == 1 else picture
+    image, file = Image.fromarray(np.uint8(np.round(255 * shown))), io.BytesIO()
+    image = image.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -94,17 +87,14 @@ def write_explorer(
 ) -> Path:
     """Write a page to explore one or two VAEs of digits with; return its path.
 
-    Weights travel as whole numbers with a scale a unit: 16 bits in decoders, whose
-        pictures then
-    differ from Keras's by less than a grey level, 8 bits in encoders. A plane model
-    with ``hidden=(256, 256, 256)`` and a second one with ``(256, 256)`` make a page of
-    2.6 MB; the builders' own would be too large.
+    Weights travel as whole numbers with a scale per unit: 16 bits in decoders, whose
+    pictures then differ from Keras's by less than a grey level, 8 bits in encoders. A
+    plane model with ``hidden=(256, 256, 256)`` and a second one with ``(256, 256)``
+    make a page of 2.6 MB; the builders' own would be too large.
 
     Args:
-        plane: a VAE with two latents, made with ``dense_encoder`` and
-            ``dense_decoder``.
-        pictures, labels: held-out digits (n, 28, 28, 1), the dots of the plane, and
-            (n,).
+        plane: a VAE with two latents, made with ``dense_encoder``, ``dense_decoder``.
+        pictures, labels: held-out digits, (n, 28, 28, 1) and (n,): the plane's dots.
         many: a VAE with more latents, for the sliders.
 
     Raises:
@@ -112,15 +102,13 @@ def write_explorer(
             fit, or the page would be larger than 3 MB.
     """
     if plane.latent_size != 2:
+        raise ValueError(f"plane must have 2 latents, and has {plane.latent_size}")
+    if pictures.shape != (*labels.shape, *SHAPE):
         raise ValueError(
-            f"the plane needs a VAE with 2 latents, and got {plane.latent_size}"
+            "pictures must be (n, 28, 28, 1) with n labels, and have the shapes "
+            f"{pictures.shape} and {labels.shape}"
         )
-    if pictures.shape[1:] != SHAPE or labels.shape != pictures.shape[:1]:
-        raise ValueError(
-            f"pictures must be (n, 28, 28, 1) with n labels, and have the shapes {pictures.shape} "
-            f"and {labels.shape}"
-        )
-    if not np.isin(labels, range(10)).all():
+    if labels.dtype.kind not in "iu" or not np.isin(labels, range(10)).all():
         raise ValueError(f"labels must be digits, and are {np.unique(labels)}")
     data = {
         "plane": model_data(plane, pictures),
@@ -133,65 +121,48 @@ def write_explorer(
     page = filled(TEMPLATE.read_text(encoding="utf-8"), data)
     if len(page) > LARGEST:
         raise ValueError(
-            f"the page would have {len(page) / 1e6:.1f} MB, and {LARGEST / 1e6:.0f} MB is the "
-            "largest: train smaller models for it, such as with hidden=(256, 256)"
+            f"the page would have {len(page) / 1e6:.1f} MB, and {LARGEST / 1e6:.0f} MB "
+            "is the largest: train smaller models for it, such as hidden=(256, 256)"
         )
-    path = Path(path)
-    with files.whole(path) as file:
+    with files.whole(Path(path)) as file:
         file.write(page)
-    return path
+    return Path(path)
 
 
 def filled(template: str, data: dict) -> bytes:
-    """Return the page: the template with the data and a policy that allows its own code
-    alone.
+    """Return the template with the data, and a policy that allows its own code alone.
 
     The policy forbids all else, a connection or a picture from elsewhere too. JSON in
     which no ``<`` is left can't end its element.
-
-    Raises:
-        ValueError: a number in the data is nan or infinite, which JSON can't hold.
     """
-    hashes = {
-        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for kind, text in re.findall(r"<(style|script)>(.*?)</\1>", template, re.S)
-    }
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{hashes['script']}'; "
-        f"style-src 'sha256-{hashes['style']}'; base-uri 'none'; form-action 'none'"
-    )
+    policy = "default-src 'none'; base-uri 'none'; form-action 'none'"
+    for kind, code in re.findall(r"<(style|script)>(.*?)</\1>", template, re.S):
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        policy += f"; {kind}-src 'sha256-{digest}'"
     try:
-        text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace(
-            "<", "\\u003c"
-        )
+        text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise ValueError(
-            f"the page needs finite codes and rates ({error}): check the weights with np.isfinite, "
-            "or train again with a lower learning rate"
+            f"the page needs finite codes and rates ({error}): check the weights with "
+            "np.isfinite, or train again with a lower learning rate"
         ) from error
-    return template.replace("{{policy}}", policy).replace("{{data}}", text).encode()
+    page = template.replace("{{policy}}", policy)
+    return page.replace("{{data}}", text.replace("<", "\\u003c")).encode()
 
 
 def model_data(vae: VAE, pictures: np.ndarray) -> dict:
-    """Return what the page needs to run a VAE, as JSON takes it.
-
-    Raises:
-        ValueError: the prior, the pictures' shape or a layer is none that the page
-            knows.
-    """
-    if vae.family.name not in PRIORS:
-        raise ValueError(
-            f"the page knows the priors {PRIORS}, and not {vae.family.name!r}"
-        )
+    """Return what the page needs to run a VAE, or raise ValueError where it can't."""
+    if vae.family.name not in FAMILIES:
+        raise ValueError(f"family must be in {FAMILIES}, and is {vae.family.name!r}")
     if vae.encoder.input_shape[1:] != SHAPE:
         raise ValueError(
-            f"the page draws pictures of {SHAPE}, and the VAE takes {vae.encoder.input_shape[1:]}"
+            f"the page draws {SHAPE}, and the VAE takes {vae.encoder.input_shape[1:]}"
         )
     rates = metrics.rate_per_latent(vae, pictures)
     return {
         "latents": vae.latent_size,
-        "prior": vae.family.name,
-        "reach": round(float(vae.family.prior_quantile(0.999)), 1),
+        "family": vae.family.name,
+        "reach": round(float(vae.prior_quantiles(np.array([0.999])).max()), 1),
         "rates": np.round(rates, 2).tolist(),
         "sliders": np.argsort(-rates)[:SLIDERS].tolist(),
         "encoder": chain_data(vae.encoder, bits=8),
@@ -200,7 +171,7 @@ def model_data(vae: VAE, pictures: np.ndarray) -> dict:
 
 
 def chain_data(model: keras.Model, bits: int) -> list[dict]:
-    """Return the dense layers between a model's input and its first output, as JSON takes them."""
+    """Return the dense layers from input to first output, as JSON takes them."""
     data, scale, offset = [], 1.0, 0.0
     for layer in chain(model):
         if isinstance(layer, layers.Rescaling):
@@ -212,24 +183,17 @@ def chain_data(model: keras.Model, bits: int) -> list[dict]:
 
 
 def chain(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers between a model's input and its first output.
-
-    Raises:
-        ValueError: a layer or an activation is unknown to the page, or the layers are
-            no chain.
-    """
+    """Return the layers from input to first output, or raise ValueError: no chain."""
     found = keras.Model(model.inputs, model.outputs[0]).layers
     handed_on = [*(layer.input for layer in found[1:]), model.outputs[0]]
-    wrong = [layer for layer in found if not can_run(layer)] or [
-        layer
-        for layer, output in zip(found, handed_on, strict=True)
-        if layer.output is not output
-    ]
+    links = zip(found, handed_on, strict=True)
+    wrong = [layer for layer in found if not can_run(layer)]
+    wrong += [layer for layer, output in links if layer.output is not output]
     if wrong:
         raise ValueError(
-            f"the page runs chains of Flatten, Reshape and Dense layers ({', '.join(ACTIVATIONS)}) "
-            f"and cannot run the layer {wrong[0].name!r} ({type(wrong[0]).__name__}): build the "
-            "VAE with dense_encoder and dense_decoder"
+            "the page runs chains of Flatten, Reshape and Dense layers "
+            f"({', '.join(ACTIVATIONS)}), and cannot run the layer {wrong[0].name!r} "
+            f"({type(wrong[0]).__name__}): use dense_encoder and dense_decoder"
         )
     return found
 
@@ -245,18 +209,12 @@ def can_run(layer: keras.layers.Layer) -> bool:
 def dense_data(
     layer: layers.Dense, bits: int, rescaled: float = 1, offset: float = 0
 ) -> dict:
-    """Return a dense layer with its kernel, (units, inputs), rounded to whole numbers a
-    unit.
+    """Return a dense layer, its kernel (units, inputs) as whole numbers with scales.
 
-    A rescaling of its inputs, ``rescaled * input + offset``, becomes part of its
-    weights.
+    A rescaling before it, ``rescaled * input + offset``, becomes part of its weights.
     """
-    kernel = keras.ops.convert_to_numpy(layer.kernel).T
-    bias = (
-        np.zeros(len(kernel))
-        if layer.bias is None
-        else keras.ops.convert_to_numpy(layer.bias)
-    )
+    kernel = ops.convert_to_numpy(layer.kernel).T
+    bias = 0 if layer.bias is None else ops.convert_to_numpy(layer.bias)
     bias, kernel = bias + (offset * kernel).sum(axis=1), rescaled * kernel
     largest = np.abs(kernel).max(axis=1)
     scale = np.where(largest > 0, largest, 1) / (2 ** (bits - 1) - 1)
@@ -276,9 +234,7 @@ def encoded(array: np.ndarray, kind: str) -> str:
     return base64.b64encode(array.astype(f"<{kind}").tobytes()).decode()
 
 
-def some_of_each(
-    pictures: np.ndarray, labels: np.ndarray, count: int = 3
-) -> np.ndarray:
-    """Return the first ``count`` pictures of each label, in the labels' order."""
-    first = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
+def some_of_each(pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the first three pictures of each label, in the labels' order."""
+    first = [np.flatnonzero(labels == label)[:3] for label in np.unique(labels)]
     return pictures[np.concatenate(first)]

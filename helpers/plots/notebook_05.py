@@ -6,34 +6,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
 from helpers.plots.pictures import show_image
-from helpers.plots.style import BLUE, DIGIT_COLOURS, ORANGE, set_title
+from helpers.plots.style import BLUE, ORANGE, class_colours, set_title
 
 
 def posterior_ellipses(
     ax: Axes, means: np.ndarray, deviations: np.ndarray, labels: np.ndarray
 ) -> None:
-    """Draw q(z|x) of some digits as ellipses two standard deviations out, coloured by
-    digit.
-
-    Args:
-        means, deviations: of each latent, (n, 2).
-    """
-    colours = np.asarray(DIGIT_COLOURS)[labels]
-    ellipses = EllipseCollection(
-        *(4 * deviations.T),  # whole widths
-        np.zeros(len(means)),
-        units="xy",
-        offsets=means,
-        offset_transform=ax.transData,
-        facecolors=[(*to_rgb(colour), 0.25) for colour in colours],
-        edgecolors=colours,
-        linewidths=1,
-    )
-    ax.add_collection(ellipses)
+    """Draw each q(z|x), of means and deviations (n, 2), two deviations out."""
+    colours = class_colours(labels)
+    edges = to_rgba_array([colours[label] for label in labels])
+    sizes = (*(4 * deviations.T), np.zeros(len(means)))  # whole widths, and no turn
+    place = {"units": "xy", "offsets": means, "offset_transform": ax.transData}
+    look = {"facecolors": edges * [1, 1, 1, 0.25], "edgecolors": edges, "linewidths": 1}
+    ax.add_collection(EllipseCollection(*sizes, **place, **look))
 
 
 def thumbnail_map(
@@ -43,23 +32,21 @@ def thumbnail_map(
     title: str,
     cells: int = 36,
 ) -> Figure:
-    """Draw grey pictures (n, h, w, 1) at their points (n, 2), in the colours of their
-    digits.
+    """Draw grey pictures (n, h, w, 1) at their points (n, 2), coloured by class (n,).
 
-    The map is cut into ``cells`` by ``cells`` squares, and each shows the first picture
-    in it.
+    Each of ``cells`` by ``cells`` squares shows the first picture in it.
     """
     low, size = points.min(axis=0), np.ptp(points, axis=0).max() * 1.0001 / cells
     columns, rows = ((points - low) / size).astype(int).T
     _, first = np.unique(columns * cells + rows, return_index=True)
     height, width = pictures.shape[1:3]
-    canvas = np.ones(
-        ((rows.max() + 1) * height, (columns.max() + 1) * width, 3), np.float32
-    )
+    shape = ((rows.max() + 1) * height, (columns.max() + 1) * width, 3)
+    canvas, colours = np.ones(shape, np.float32), class_colours(labels)
     for index in first:
-        ink = pictures[index] * (1 - np.array(to_rgb(DIGIT_COLOURS[labels[index]])))
+        (ink,) = to_rgba_array(colours[labels[index]])[:, :3]
         top, left = (rows.max() - rows[index]) * height, columns[index] * width
-        canvas[top : top + height, left : left + width] = 1 - ink
+        thumbnail = 1 - pictures[index] * (1 - ink)
+        canvas[top : top + height, left : left + width] = thumbnail
     _, ax = plt.subplots(figsize=(9, 9 * canvas.shape[0] / canvas.shape[1] + 0.4))
     show_image(ax, canvas)
     ax.set_title(title)
@@ -74,26 +61,17 @@ def aggregate_posteriors(
     title: str,
     columns: int = 8,
 ) -> Figure:
-    """Draw each latent's aggregate posterior as an area, and the prior as a line over
-    it.
+    """Draw aggregate posteriors (d, m) as areas, each with its caption, under a line.
 
-    Args:
-        z, prior: grid and density, (m,).
-        aggregates: densities (d, m), one panel each.
-        captions: what stands over each panel.
+    The line is the prior's density, (m,) over the grid z (m,).
     """
-    rows = -(-len(aggregates) // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(9, 1.15 * rows + 0.4),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
-    for ax in axes.flat[len(aggregates) :]:
+    rows, count = -(-len(aggregates) // columns), len(aggregates)
+    share = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 1.15 * rows + 0.4), **share)
+    for ax in axes.flat[count:]:
         ax.set_axis_off()
-    for ax, density, caption in zip(axes.flat, aggregates, captions, strict=False):
+    panels = zip(axes.flat[:count], aggregates, captions, strict=True)
+    for ax, density, caption in panels:
         ax.fill_between(z, density, color=BLUE, alpha=0.4, lw=0)
         ax.plot(z, prior, color=ORANGE, lw=1.2)
         ax.set_title(caption, fontsize=9, fontweight="normal")

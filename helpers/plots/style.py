@@ -1,28 +1,17 @@
-"""One look for every figure: Matplotlib settings, and colours that mean one thing each."""
+"""One look for every figure: a style, and colours that mean one thing each."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-STYLE = {
-    "figure.dpi": 100,
-    "savefig.dpi": 100,
-    "figure.constrained_layout.use": True,
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "lines.linewidth": 2,
-    "axes.prop_cycle": plt.cycler(color=["#0072B2", "#D55E00", "#009E73", "#777777"]),
-}
+STYLE = Path(__file__).with_name("course.mplstyle")
 
-# Ten colours that readers with colour-blindness can tell apart (after Paul Tol's "muted" scheme).
+# Told apart with colour-blindness too (after Paul Tol's "muted" scheme).
 DIGIT_COLOURS = (
     "#332288",
     "#CC6677",
@@ -55,7 +44,7 @@ LINES = (GREY, ORANGE, BLUE, GREEN)
 
 def use_style() -> None:
     """Give every figure from here on the course's look."""
-    plt.rcParams.update(STYLE)
+    plt.style.use(STYLE)
 
 
 def family_colour(name: str) -> str:
@@ -63,6 +52,21 @@ def family_colour(name: str) -> str:
     return FAMILY_COLOURS.get(name, GREY)
 
 
+def palette(count: int, first: Sequence[str] = LINES) -> list[str]:
+    """Return ``count`` different colours: the first of these, or a whole rainbow's."""
+    if count <= len(first):
+        return list(first[:count])
+    return [to_hex(c) for c in plt.colormaps["turbo"](np.linspace(0, 1, count))]
+
+
+def class_colours(labels: ArrayLike) -> dict:
+    """Return class to colour: all ten digits' where every label is one, else theirs."""
+    labels = np.asarray(labels)
+    digits = labels.dtype.kind in "iu" and np.isin(labels, range(10)).all()
+    classes = range(10) if digits else np.unique(labels).tolist()
+    return dict(zip(classes, palette(len(classes), DIGIT_COLOURS), strict=True))
+
+
 def set_title(figure: Figure, title: str) -> None:
-    """Write the finding over the whole figure, in the course's style."""
+    """Write the finding over the whole figure."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")

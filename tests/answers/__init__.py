@@ -1,0 +1,12 @@
+"""Answers to the exercises: the right one by exercise, and wrong ones by their hint."""
+
+from importlib import import_module
+
+NOTEBOOKS = [import_module(f"answers.notebook_0{number}") for number in range(1, 7)]
+CORRECT = {name: right for each in NOTEBOOKS for name, right in each.CORRECT.items()}
+MISTAKES = [  # the exercise, a wrong answer, words of the hint that it should get
+    (name, wrong, words)
+    for each in NOTEBOOKS
+    for name, answers in each.MISTAKES.items()
+    for words, wrong in answers.items()
+]
