@@ -220,7 +220,7 @@ def stamped_course(course):
     shutil.copy(helpers.__file__, course / "helpers")
     repository, tag = helpers.REPOSITORY, helpers.TAG
     link = f"https://colab.research.google.com/github/{repository}/blob/{tag}/notebooks/01_a"
-    badge = new_markdown_cell(f"[![Open]({link})]({link}) version 1.0 of {tag}x")
+    badge = new_markdown_cell(f"[![Open]({link})]({link}) {tag}x x{tag}/")
     code = f'REPOSITORY, TAG = "{repository}", "{tag}"'
     write(course, "01_a", badge, code)
     readme = f"[a]({link}) `git clone github.com/{repository}`\n"
@@ -229,7 +229,7 @@ def stamped_course(course):
 
 
 def test_a_stamp_reaches_every_link_and_so_does_a_second(stamped_course, monkeypatch):
-    old, badge = helpers.REPOSITORY, f"version 1.0 of {helpers.TAG}x"
+    old, badge = helpers.REPOSITORY, f"{helpers.TAG}x x{helpers.TAG}/"
     for repository, tag in (("ada/vae", "v2.0"), ("grace.h/deep_vae", "v2.1-rc")):
         assert notebooks.main(["stamp", "--repo", repository, "--tag", tag]) == 0
         path = stamped_course / "notebooks" / "01_a.ipynb"

@@ -33,6 +33,7 @@ FLOORS = (
     {"plots"},
 )
 ROOMS = set().union(*FLOORS)
+homes_of_imports = functools.cache(importlib.metadata.packages_distributions)
 
 
 # Requirements: pyproject.toml, requirements.txt, requirements.lock, Colab
@@ -105,9 +106,9 @@ def test_colab_has_whatever_a_notebook_reaches(path):
         names = names.union(*(imports_of(path.read_text()) for path in new))
     tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names
     assert {"helpers", "numpy"} < tops
-    homes = importlib.metadata.packages_distributions()
     for top in tops - {"helpers"}:
-        assert any(colab_serves(canonicalize_name(home)) for home in homes[top]), top
+        homes = map(canonicalize_name, homes_of_imports()[top])
+        assert any(map(colab_serves, homes)), top
 
 
 SYSTEMS = [
