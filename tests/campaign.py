@@ -1,4 +1,4 @@
-"""How often a campaign of faults tries: a little in ``make test``, much in ``make soak``."""
+"""How often campaigns of faults try: little in ``make test``, much in ``make soak``."""
 
 import os
 

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 
 import helpers
-from helpers.engine import budgets, notebooks
+from helpers.engine import notebooks, paths
 
-PATHS = sorted((budgets.ROOT / "notebooks").glob("*.ipynb"))
+PATHS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 MACHINE = re.compile(
     r"(?<![\w./])/(home|work|root|tmp|Users)/|\b[A-Z]:\\(?!n)|\b0x[0-9a-f]{6,}"
 )

@@ -2,8 +2,6 @@
 
 import os
 
-from helpers.engine.paths import ROOT, build_folder  # noqa: F401
-
 BUDGETS = ("full", "quick")
 
 

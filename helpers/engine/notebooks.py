@@ -84,7 +84,8 @@ def execute(path: Path) -> nbformat.NotebookNode:
 def run(names: list[str], budget: str) -> None:
     """Run notebooks; leave a page for each, and an index of them, in ``build/``."""
     os.environ["VAE_COURSE_BUDGET"] = budget
-    build, begin = paths.ROOT / "build", time.perf_counter()
+    chosen, begin = find_notebooks(names), time.perf_counter()
+    build = paths.ROOT / "build"
     paths.make_writable(build)
     mathjax = Path(importlib.util.find_spec("nbclassic").origin).parent
     mathjax /= "static/components/MathJax"  # beside the pages, it needs no network
@@ -97,7 +98,7 @@ def run(names: list[str], budget: str) -> None:
         (build / f"{name}.html").write_text(body, encoding="utf-8")
 
     index = [f"# Variational autoencoders\n\nRun with the {budget} budget:\n"]
-    for path in find_notebooks(names):
+    for path in chosen:
         start, notebook = time.perf_counter(), execute(path)
         write_page(path.stem, notebook)
         title = notebook.cells[0].source.splitlines()[0].lstrip("# ")

@@ -5,7 +5,7 @@ them is tiled into one array and drawn with one ``imshow``. ``use_style()`` give
 figures the course's look. Films and the explorer stand in modules of their own.
 """
 
-from helpers.engine.budgets import build_folder
+from helpers.engine.paths import build_folder
 from helpers.plots.architecture import architecture
 from helpers.plots.codes import code_scatter, digit_legend, manifold_codes
 from helpers.plots.curves import learning_curves, rate_bars
