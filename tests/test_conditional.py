@@ -58,6 +58,7 @@ def test_encode_is_the_posteriors_mean_of_any_number_of_pictures(make_conditiona
     assert vae.decode(codes, many[1]).shape == many[0].shape
 
 
+@pytest.mark.slow
 def test_the_loss_is_a_rate_and_a_distortion(make_conditional, x):
     vae = make_conditional(beta=2.0)
     options = {"batch_size": 8, "rounds": 2, "verbose": False}

@@ -135,10 +135,12 @@ except OSError:
 """
 
 
+@pytest.mark.slow
 def test_imports_have_no_side_effects():
     assert int(run_python(IMPORTS, PYTHONDONTWRITEBYTECODE="1")), "the hook is blind"
 
 
+@pytest.mark.slow
 def test_compiled_training_starts_without_log_lines():
     code = """from helpers import models, training
 import numpy as np

@@ -149,6 +149,7 @@ def greys(vae, codes):
     return 255 * vae.decode(np.asarray(codes, "float32")).reshape(len(codes), -1)
 
 
+@pytest.mark.slow
 @needs_browser
 def test_decoders_and_encoders_equal_keras(pair, digits, tmp_path):
     plane, many, page = pair
@@ -167,6 +168,7 @@ def test_decoders_and_encoders_equal_keras(pair, digits, tmp_path):
         assert np.abs(answer[f"{name}Means"] - means).max() < 0.05
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("activation", explorer.ACTIVATIONS)
 def test_every_activation_is_keras_own(digits, tmp_path, activation):

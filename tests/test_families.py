@@ -188,6 +188,7 @@ def test_a_family_keeps_the_contract(name):
     assert again.get_config() == families.get_family(name).get_config()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "raw"), cases(ALL))
 def test_means_and_divergences_are_those_of_samples(name, raw):
     """The closed KL is the mean of the estimate that a family inherits without one."""
@@ -206,6 +207,7 @@ def test_means_and_divergences_are_those_of_samples(name, raw):
         np.testing.assert_allclose(family.kl_divergence(one, z[:1]), 0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_vae_with_the_family_is_saved_and_loaded(name, make_vae, pictures, tmp_path):
     vae = make_vae(family=name)
@@ -222,6 +224,7 @@ def test_a_vae_with_the_family_is_saved_and_loaded(name, make_vae, pictures, tmp
     assert float(sum(loaded.losses)) == float(sum(vae.losses))  # the negative ELBO
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_samples_are_compiled(name):
     """Keras uses XLA on a GPU, and some random operations don't go there."""
@@ -327,6 +330,7 @@ def check_gradients(function, raw, size):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "raw"), cases(ALL, finite=True))
 def test_the_gradients_of_the_kl_and_of_a_sample(name, raw):
     """Reparameterised: with the noise held, z moves with the parameters."""
@@ -417,6 +421,7 @@ def test_densities_of_codes_far_from_the_posterior_stay_finite(name):
 BOUNDED = ["normal", "laplace", "logistic", "exponential", "shifted_exponential"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", [17.0, 80.0, 1e4, -40.0, -104.0, -1e4])
 @pytest.mark.parametrize("name", BOUNDED)
 def test_a_scale_that_leapt_costs_no_more_than_the_bound_and_comes_back(name, raw):
@@ -650,6 +655,7 @@ def test_pseudo_pictures_start_from_given_ones_only_if_they_fit(make_vae, pictur
             family.start_from(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "own"), [("mixture", 50 * (1 + 2 + 2)), ("vamp", 3200)]
 )
@@ -704,6 +710,7 @@ def test_a_learned_prior_refuses_another_number_of_latents(name):
 LARGEST = float(np.nextafter(np.float32(1), np.float32(0)))  # that a uniform returns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("u", [0.0, LARGEST])
 @pytest.mark.parametrize("name", FACTORISED)
 def test_samples_survive_the_ends_of_the_uniform(name, u, monkeypatch):

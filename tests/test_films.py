@@ -234,6 +234,7 @@ def test_many_latents_are_seen_from_one_side():
     assert abs(np.corrcoef(seen[-1].T)[0, 1]) < 1e-6
 
 
+@pytest.mark.slow
 def test_tsne_frames_start_from_one_another():
     rng = np.random.default_rng(0)
     centres, noise = 8 * rng.normal(size=(4, 6)), rng.normal(size=(80, 6))

@@ -257,6 +257,7 @@ def bomb(name, claimed):
     return local + central + b"PK\5\6" + end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claimed", [BOMB, 1000])
 def test_a_bomb_is_never_unpacked(folder, claimed):
     (folder / "cats.zip").write_bytes(bomb("1.png", claimed))
@@ -500,6 +501,7 @@ FIXED = [name for name, family in FAMILIES.items() if family.prior_parameters]
 REACH = 1e4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIXED)
 @RANDOM
 @given(st.data())

@@ -16,6 +16,8 @@ from campaign import tries
 from helpers import training
 from helpers.engine import backups, files, paths
 
+pytestmark = pytest.mark.slow
+
 forks = pytest.mark.skipif(
     sys.platform != "linux", reason="forks children and limits their files"
 )

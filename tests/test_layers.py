@@ -98,6 +98,7 @@ def test_the_layers_share_the_weights_of_a_learned_prior(make_vae, pictures):
     assert rates[1] > rates[0] + 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.0, 0.3])
 def test_the_loss_is_distortion_plus_beta_rate(make_vae, pictures, beta):
     """Also where the last batch is short, in training and in validation."""
@@ -133,6 +134,7 @@ def test_the_warm_up_rises_by_training_step_only(parameters):
     assert int(layer.step) == 6
 
 
+@pytest.mark.slow
 def test_the_warm_up_runs_in_fit_and_validation_uses_the_weight_reached(
     make_vae, pictures
 ):

@@ -101,6 +101,7 @@ def test_a_short_last_batch_weighs_no_more_than_its_pictures(make_vae, order):
     )
 
 
+@pytest.mark.slow
 def test_optimal_sigma_moves_towards_the_error_in_training(x, output):
     layer = likelihoods.Gaussian("optimal")
     before = float(layer.log_sigma)
@@ -113,6 +114,7 @@ def test_optimal_sigma_moves_towards_the_error_in_training(x, output):
     assert float(layer.log_sigma) == pytest.approx(optimum, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sigma", "moves", "trained"),
     [("optimal", True, 0), ("learned", True, 1), (0.3, False, 0)],

@@ -16,6 +16,8 @@ from campaign import tries
 import helpers
 from helpers.engine import paths
 
+pytestmark = pytest.mark.slow
+
 PATHS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -242,6 +242,7 @@ def test_quality_is_the_mean_of_each(pair):
         assert value == pytest.approx(getattr(metrics, name)(*pair).mean())
 
 
+@pytest.mark.slow
 def test_tracked_quality_is_that_of_every_round(make_vae, pictures):
     large = np.tile(pictures, (1, 2, 2, 1))  # SSIM needs 11 pixels
     x, held_out = large[:30], large[30:]
@@ -388,6 +389,7 @@ def test_the_overlap_sees_what_latents_hide_singly():
         assert metrics.overlap(np.tile(codes, 2), np.hstack(others)) < 0.2
 
 
+@pytest.mark.slow
 def test_auc_by_scikit_learn_and_its_interval_by_repetition():
     rng = np.random.default_rng(0)
     labels, values = np.repeat([0, 1], [80, 60]), []

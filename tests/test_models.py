@@ -31,6 +31,7 @@ def same(one, other):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_models_of_any_picture_size(shape, architecture):
@@ -49,6 +50,7 @@ def test_models_of_any_picture_size(shape, architecture):
     np.testing.assert_allclose(autoencoder.reconstruct(x), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture", ["dense", pytest.param("conv", marks=pytest.mark.slow)]
 )
@@ -73,6 +75,7 @@ def test_a_whole_life(architecture, tmp_path):
     assert again["rate"] == pytest.approx(results["rate"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_vae_keeps_its_parts(make_vae, pictures, tmp_path):
     likelihood, beta = likelihoods.Gaussian(0.3), training.warm_up(10, end=3.0)
     vae = make_vae(family="laplace", likelihood=likelihood, beta=beta)
@@ -181,6 +184,7 @@ def test_codes_are_posterior_means_and_samples_scale_around_the_priors(
     np.testing.assert_allclose(halved - middle, 0.5 * (codes - middle), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_decoder_takes_codes_in_units_of_their_prior(family, architecture):
@@ -226,6 +230,7 @@ def test_convolutions_keep_maps_small_and_go_back_the_same_way():
     assert deeper.get_layer("down_3").output.shape[1:] == (4, 4, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATS)
 def test_the_cats_model_fits_what_ships(name):
     vae = models.build_cat_vae(**CATS[name])

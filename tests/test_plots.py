@@ -36,6 +36,7 @@ def tops(ax):
 # The style
 
 
+@pytest.mark.slow
 def test_an_import_sets_no_style_and_starts_no_tensorflow(root):
     code = """import sys, matplotlib.pyplot as plt
 before = dict(plt.rcParams)

@@ -7,6 +7,8 @@ from sklearn.datasets import load_digits
 
 from helpers import families, likelihoods, metrics, models
 
+pytestmark = pytest.mark.slow
+
 BOUND = 0.002  # of the ELBO in float32, after the same training
 HALVES = ["mixed_bfloat16", "mixed_float16"]
 
@@ -33,7 +35,6 @@ def trained(x):
     return vae
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("half", HALVES)
 def test_the_elbo_is_that_of_full_precision(digits, policy, half):
     full = metrics.elbo(trained(digits), digits)

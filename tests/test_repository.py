@@ -130,8 +130,7 @@ def locked():
 def test_the_lock_pins_and_hashes_everything():
     for requirement, hashes in locked():
         (version,) = requirement.specifier
-        assert version.operator == "==", requirement
-        assert "*" not in version.version, requirement
+        assert version.operator == "==" and "*" not in version.version, requirement
         assert re.fullmatch(r"(--hash=sha256:[0-9a-f]{64}\s*)+", hashes), requirement
 
 

@@ -40,6 +40,7 @@ COMPILED = pytest.mark.parametrize(
 )
 
 
+@slow
 @COMPILED
 def test_training_repeats_bit_for_bit(make_vae, pictures, jit_compile):
     options = {"held_out": pictures[:9], "jit_compile": jit_compile}
@@ -95,6 +96,7 @@ def test_the_step_is_traced_once(make_vae, pictures, jit_compile):
     assert len(calls) == 1
 
 
+@slow
 @pytest.mark.parametrize(
     ("steps", "rounds", "expected"),
     [
@@ -135,6 +137,7 @@ def test_any_other_model_is_trained_on_the_mean_squared_error(pictures):
     assert history["val_loss"][-1] == pytest.approx(mse, rel=1e-4)
 
 
+@slow
 def test_the_held_out_figures_are_those_of_evaluate(make_autoencoder, pictures):
     model, held_out = make_autoencoder(), pictures[32:]
     history = training.train(model, pictures[:32], steps=4, held_out=held_out, **QUIET)
@@ -193,6 +196,7 @@ class Spoil(keras.callbacks.Callback):
             bias.assign(np.full(bias.shape, self.value))
 
 
+@slow
 @pytest.mark.parametrize(("value", "said"), [(np.nan, "nan"), (-1e9, "e\\+")])
 def test_a_loss_that_makes_no_sense_stops_the_training(make_vae, pictures, value, said):
     vae, spoil = make_vae(), Spoil(value)
@@ -327,6 +331,7 @@ def test_warm_up_is_a_straight_line_that_stays():
     assert float(training.warm_up(10)(10)) == 1
 
 
+@slow
 @pytest.mark.parametrize("verbose", [True, False])
 def test_the_report_has_a_line_per_round_with_every_figure(
     make_vae, pictures, capsys, verbose

@@ -178,11 +178,12 @@ def figures_of(cell: nbformat.NotebookNode) -> list[bytes]:
 
 def stamp(repository: str, tag: str) -> None:
     """Replace the repository's address and tag in every file that names them."""
-    for given, pattern in ((repository, r"[\w.-]+/[\w.-]+"), (tag, r"[\w.-]+")):
+    forms = (repository, r"[\w.-]+/[\w.-]+"), (tag, r"v\d+(\.\d+)*(rc\d+)?")
+    for given, pattern in forms:
         if not re.fullmatch(pattern, given):
             raise ValueError(
-                "the repository must read owner/name, and the tag be of letters, "
-                f"digits, dots and dashes: {given!r} does not fit"
+                "the repository must read owner/name, and the tag, from which the "
+                f"package has its version, as v1.0: {given!r} does not fit"
             )
     tagged = re.compile(rf'(?<=[/"]){re.escape(helpers.TAG)}(?=[/"\\])')
     for path in (path for each in STAMPED for path in sorted(paths.ROOT.glob(each))):

@@ -1,6 +1,7 @@
 """The contract of a latent family, the registry, and how Keras saves its parts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ def serialized(parts: dict) -> dict:
     }
 
 
-def restored(value):
+def restored(value: Any) -> Any:
     """Undo ``serialized`` for one value; what is no Keras object passes through."""
     is_object = isinstance(value, dict) and "class_name" in value
     return keras.saving.deserialize_keras_object(value) if is_object else value

@@ -1,6 +1,8 @@
 """What the families are made of: safe samplers, bounded exponents, gamma functions."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -8,7 +10,7 @@ from keras import ops
 SHIFT = 8  # carries arguments of gamma functions up to where their series hold
 
 
-def standard_exponential(shape, dtype, seed=None):
+def standard_exponential(shape: Sequence, dtype: str, seed: Any = None) -> Any:
     """Return samples of Exponential(1), finite: the uniform can be 0, but not 1."""
     return -ops.log1p(-keras.random.uniform(shape, dtype=dtype, seed=seed))
 

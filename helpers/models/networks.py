@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -139,7 +140,7 @@ def standardised(codes, family: str | Family):
     return layers.Rescaling(1 / scale, offset, name="standardised")(codes)
 
 
-def heads(features, latent_size: int, outputs: Sequence[str]):
+def heads(features: Any, latent_size: int, outputs: Sequence[str]) -> Any:
     """Return a linear layer's output (batch, d) per name; no list if there is one."""
     size = checked_size(latent_size)
     tensors = [

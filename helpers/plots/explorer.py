@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import ipywidgets
 import keras
 import numpy as np
 from keras import layers, ops
@@ -38,8 +37,10 @@ FAMILIES = ("normal", "laplace")  # whose first parameter is the mean
 SHAPE = (28, 28, 1)
 
 
-def sliders(vae: VAE, code: np.ndarray, latents: Sequence[int]) -> ipywidgets.HBox:
+def sliders(vae: VAE, code: np.ndarray, latents: Sequence[int]):
     """Return sliders for some latents of a code (d,), and the picture that follows.
+
+    As an ``ipywidgets.HBox``, for a notebook alone.
 
     A slider reaches from the 0.5% to the 99.5% quantile of its latent's prior.
 
@@ -50,6 +51,8 @@ def sliders(vae: VAE, code: np.ndarray, latents: Sequence[int]) -> ipywidgets.HB
         raise ValueError(
             f"latents must be from 0 to {vae.latent_size - 1}, and are {latents}"
         )
+    import ipywidgets  # of the extra [notebooks]; the page below does without
+
     code = np.array(code, np.float32)
     picture = ipywidgets.Image(width=SIDE, height=SIDE)
 
