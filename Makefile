@@ -1,12 +1,13 @@
 # Every target sets up .venv (or build/tools) by itself and renews it when its requirements change.
 PYTHON ?= python3
 BUDGET ?= quick
+MINUTES ?= 30
 REPO ?=
 TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run test fast soak lab lint save stamp lock audit floor clean
+.PHONY: run test fast soak lab lint save results stamp lock audit floor clean
 
 run: .venv/ready  ## run every notebook; pages to read land in build/
 	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET)
@@ -19,7 +20,7 @@ fast: .venv/test-ready  ## the unit tests that take no seconds each, in less tha
 
 soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
-		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py
+		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -31,6 +32,9 @@ lint: .venv/test-ready  ## style of code and notebook cells, and the types of he
 
 save: .venv/ready  ## run with the full budget on real data and save the outputs in place
 	$(BIN)/python -m helpers.engine.notebooks save
+
+results: .venv/ready  ## half an hour of the experiment behind data/results; again goes on with it
+	$(BIN)/python -m helpers.engine.results --minutes $(MINUTES)
 
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
 	$(BIN)/python -m helpers.engine.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))

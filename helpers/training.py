@@ -18,6 +18,7 @@ from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
 from helpers.engine.quiet_start import start_xla
+from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]

@@ -33,6 +33,9 @@ FLOORS = (
     {"plots"},
 )
 ROOMS = set().union(*FLOORS)
+COMMANDS = {
+    ROOT / "helpers/engine/results.py"
+}  # nothing imports them, so on top of all
 homes_of_imports = functools.cache(importlib.metadata.packages_distributions)
 
 
@@ -150,6 +153,7 @@ TARGETS = {
     "audit": "pip-audit --strict --require-hashes .*requirements.lock",
     "floor": "--resolution lowest-direct .*pyproject.toml .*--extra test",
     "fast": 'pytest tests -m "not slow"',
+    "results": "-m helpers.engine.results --minutes 30",
 }
 
 
@@ -179,6 +183,9 @@ def test_a_room_imports_from_floors_below_only(room):
     below = set().union({room}, *FLOORS[:floor]) if room != "checks" else {room}
     for path in [path for path in MODULES if room_of(path) == room]:
         names = imports_of(path.read_text())
+        assert not COMMANDS & modules_of(names), path
+        if path in COMMANDS:
+            continue
         rooms = {name.split(".")[1] for name in names if name.startswith("helpers.")}
         assert rooms & ROOMS <= below, path
 
@@ -258,7 +265,9 @@ def test_the_package_is_whole_and_needs_no_notebook_tools(tmp_path):
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "data/README.md", "data/results/README.md"]
+)
 def test_links_and_names_of_files_lead_somewhere(name):
     text = (ROOT / name).read_text()
     links = re.findall(r"\]\(([^)\s]+)\)", text)
@@ -328,5 +337,6 @@ def test_no_file_names_a_machines_folders():
 
 def test_no_download_is_tracked():
     local = {n for n in tracked_files() if n.startswith(("data/", "build/", ".venv/"))}
-    shipped = {name for name in local if re.fullmatch(r"data/weights/.*\.npz", name)}
+    ours = r"data/weights/.*\.npz|data/results/(README\.md|\w+\.csv)"
+    shipped = {name for name in local if re.fullmatch(ours, name)}
     assert local - shipped == {"data/README.md"}

@@ -1,0 +1,550 @@
+"""Sweeps, and the results that they made: nothing lost, nothing half done."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import swept
+from campaign import tries
+
+from helpers import datasets, families, metrics, models, training
+from helpers.engine import paths, results, sweeps
+
+posix = pytest.mark.skipif(os.name != "posix", reason="kills with signals")
+GRID = [{"x": x} for x in (3, 1, 2)]
+SQUARES = [{"square": 9}, {"square": 1}, {"square": 4}]
+
+
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.*")}
+
+
+def recorded(folder):
+    """What each whole result says, by x."""
+    records = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    return {r["configuration"]["x"]: r["result"] for r in records}
+
+
+# What is finished
+
+
+def test_two_workers_equal_one_in_the_grids_order(tmp_path):
+    sleeps = [each | {"sleep": 0.1 * each["x"]} for each in GRID]  # the first ends last
+    for workers in (1, 2):
+        folder = tmp_path / f"{workers}"
+        assert training.sweep(swept.square, sleeps, folder, workers) == SQUARES
+        assert {path.suffix for path in folder.glob("*.*")} == {".json"}
+    one, two = (
+        [json.loads(text) | {"seconds": 0} for text in files_in(tmp_path / n).values()]
+        for n in "12"
+    )
+    assert sorted(map(str, one)) == sorted(map(str, two))
+
+
+def test_what_is_there_is_not_computed_again(tmp_path):
+    grid = [each | {"calls": str(tmp_path)} for each in GRID]
+    sweep = training.sweep
+    assert sweep(swept.square, grid[:2], tmp_path / "raw") == SQUARES[:2]
+    assert sweep("swept:square", grid[::-1], tmp_path / "raw") == SQUARES[::-1]
+    assert len(list(tmp_path.glob("[0-9]-*"))) == 3
+    assert sweeps.finished(swept.square, grid, tmp_path / "raw") == SQUARES
+
+
+def test_another_function_has_results_of_its_own(tmp_path):
+    training.sweep(swept.square, GRID[:1], tmp_path)
+    assert sweeps.finished(swept.troubled, GRID[:1], tmp_path) == [None]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"function": "swept:square"}'])
+def test_a_damaged_result_is_computed_again(tmp_path, content):
+    training.sweep(swept.square, GRID[:1], tmp_path)
+    (path,) = tmp_path.glob("*.json")
+    path.write_text(content)
+    assert training.sweep(swept.square, GRID[:1], tmp_path) == SQUARES[:1]
+
+
+def test_numpys_numbers_come_back_as_pythons(tmp_path):
+    result = {"array": [0, 1, 2], "number": 0.5, "pair": [1, 2]}
+    assert training.sweep(swept.numbers, [{"x": 1}], tmp_path) == [result]
+    assert recorded(tmp_path) == {1: result}
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "sequential"])
+def test_any_backend_of_joblib_runs_it(tmp_path, backend):
+    with joblib.parallel_config(backend=backend):
+        assert training.sweep(swept.square, GRID, tmp_path) == SQUARES
+
+
+class Counted(joblib.parallel.BACKENDS["threading"]):
+    """A backend that somebody registered."""
+
+    submitted = 0
+
+    def submit(self, func, callback=None):
+        Counted.submitted += 1
+        return super().submit(func, callback)
+
+
+def test_a_registered_backend_gets_every_call(tmp_path):
+    joblib.register_parallel_backend("counted", Counted)
+    with joblib.parallel_config(backend="counted"):
+        training.sweep(swept.square, GRID, tmp_path)
+    assert Counted.submitted == 3
+
+
+# Threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_children_compute_with_as_many_threads_as_asked(tmp_path, threads):
+    grid = [{"x": threads}]
+    (pools,) = training.sweep(swept.threads, grid, tmp_path, threads=threads)
+    assert set(pools) == {min(threads, os.cpu_count())}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_child_trains_and_one_thread_of_it_computes(tmp_path):
+    configuration = {"seed": 0, "products": 10}
+    (result,) = training.sweep(swept.train, [configuration], tmp_path)
+    expected = swept.train(configuration | {"products": 0})["loss"]
+    assert result["loss"] == pytest.approx(expected, rel=1e-4)
+    assert sum(result["ticks"]) > 10  # enough to tell
+    assert result["busy"] == 1
+
+
+# Failures
+
+
+TROUBLES = {
+    "raise": "KeyError: 'no such thing'",
+    "exit": "noise",
+    "nan": "ValueError: Out of range float values are not JSON compliant",
+    "object": "TypeError: a result must be what JSON can hold, not object",
+    **({"kill": "killed by SIGKILL"} if os.name == "posix" else {}),
+}
+
+
+def test_failures_are_named_and_all_others_kept(tmp_path):
+    bad = [{"x": x, "do": do} for x, do in enumerate(TROUBLES, start=10)]
+    with pytest.raises(sweeps.SweepError) as raised:
+        training.sweep(swept.troubled, [*bad[:2], *GRID, *bad[2:]], tmp_path)
+    assert f"{len(bad)} of {len(bad) + 3} configurations failed" in str(raised.value)
+    lines = str(raised.value).splitlines()[1:]
+    for each, line in zip(bad, lines, strict=True):  # in the grid's order
+        assert line.startswith(f"{each}: {TROUBLES[each['do']]}")
+        log = re.search(r"\(see (.*)\)$", line).group(1)
+        assert "noise" in Path(log).read_text()
+    assert sweeps.finished(swept.troubled, GRID, tmp_path) == SQUARES
+    assert len(list(tmp_path.glob("*.json"))) == 3
+
+
+def test_a_failure_is_tried_again_and_its_log_removed(tmp_path):
+    with pytest.raises(sweeps.SweepError):
+        training.sweep(swept.troubled, [{"x": 2, "do": "raise"}], tmp_path)
+    (log,) = tmp_path.glob("*.log")
+    place = sweeps.place_of("swept:square", {"x": 2}, tmp_path)
+    log.rename(place.with_suffix(".log"))
+    training.sweep(swept.square, [{"x": 2}], tmp_path)
+    assert list(tmp_path.glob("*.log")) == []
+
+
+@posix
+def test_a_child_killed_while_it_writes_leaves_nothing_half_written(tmp_path):
+    spare = tmp_path / "spare"
+    grid = [each | {"spare": str(spare)} for each in GRID]
+    raw = tmp_path / "raw"
+    with pytest.raises(sweeps.SweepError, match=r"1 of 3 .*\n.*'x': 1, .*SIGKILL"):
+        training.sweep(swept.half_written, grid, raw)
+    whole = files_in(raw)
+    assert sweeps.finished(swept.half_written, grid, raw) == [
+        SQUARES[0],
+        None,
+        SQUARES[2],
+    ]
+    spare.touch()
+    assert training.sweep(swept.half_written, grid, raw) == SQUARES
+    kept = {name: text for name, text in whole.items() if name.endswith(".json")}
+    assert len(kept) == 2 and kept.items() <= files_in(raw).items()
+
+
+@posix
+def test_a_killed_sweep_loses_nothing_and_leaves_no_child(tmp_path):
+    raw = tmp_path / "raw"
+    grid = [{"x": x, "sleep": 60 * (x > 2), "calls": str(tmp_path)} for x in range(5)]
+    request = json.dumps(["swept:square", grid, str(raw), 2])
+    known = {"PYTHONPATH": os.pathsep.join([str(paths.ROOT), *sys.path])}
+    command = [sys.executable, swept.__file__, request]
+    process = subprocess.Popen(command, env=os.environ | known, stderr=subprocess.PIPE)
+    try:
+        until(lambda: len(list(raw.glob("*.json"))) == 3)
+        until(lambda: len(list(raw.glob("*.log"))) == 2)  # both are at work
+        before, children = files_in(raw), children_of(process.pid)
+        with pytest.raises(RuntimeError, match="another sweep uses"):
+            training.sweep(swept.square, grid, raw)
+    finally:
+        process.kill()
+        process.communicate()
+    assert len(children) == 2
+    until(lambda: not any(map(alive, children)))
+    kept = {name: text for name, text in before.items() if name.endswith(".json")}
+    short = grid[:3]
+    assert training.sweep(swept.square, short, raw) == [
+        {"square": x} for x in (0, 1, 4)
+    ]
+    after = {name: text for name, text in files_in(raw).items() if name in kept}
+    assert after == kept
+    assert len(list(tmp_path.glob("[0-2]-*"))) == 3  # no call came twice
+
+
+def until(condition, seconds=20):
+    """Wait for a condition; fail after some seconds."""
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end
+        time.sleep(0.05)
+
+
+def children_of(parent):
+    command = ["ps", "-o", "pid=", "--ppid", str(parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:
+        return {int(pid) for pid in ps.stdout.read().split()} - {ps.pid}
+
+
+def alive(pid):
+    """Whether a process runs: not gone, nor dead and waited for by nobody."""
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    state = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return bool(state) and state[0] != "Z"
+
+
+@posix
+def test_an_interrupted_sweep_stops_its_children(tmp_path):
+    grid = [{"x": x, "sleep": 60 * (x > 0)} for x in range(3)]
+
+    others = children_of(os.getpid())  # such as those of joblib
+
+    def ours():
+        return children_of(os.getpid()) - others
+
+    def interrupt():
+        until(lambda: list(tmp_path.glob("*.json")) and len(ours()) == 2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        training.sweep(swept.square, grid, tmp_path)
+    until(lambda: not any(map(alive, ours())))
+    assert recorded(tmp_path) == {0: {"square": 0}}
+
+
+# Time
+
+
+def test_time_up_keeps_what_is_ready(tmp_path):
+    grid = [{"x": 1}, {"x": 2, "sleep": 60}, {"x": 3, "sleep": 60}]
+    start = time.time()
+    results = training.sweep(swept.square, grid, tmp_path, workers=1, minutes=0.05)
+    assert time.time() - start < 15
+    assert results == [{"square": 1}, None, None]
+    assert list(tmp_path.glob("*.log")) == []
+
+
+def test_nothing_begins_that_would_not_be_ready(tmp_path):
+    grid = [{"x": x, "sleep": 1.5, "calls": str(tmp_path)} for x in range(3)]
+    raw = tmp_path / "raw"
+    training.sweep(swept.square, grid[:1], raw)
+    training.sweep(swept.square, grid, raw, workers=1, minutes=1.6 / 60)
+    assert len(list(tmp_path.glob("[0-9]-*"))) < 3
+    with pytest.raises(ValueError, match=r"minutes are 0.0166667, and .* 0.0: "):
+        training.sweep(swept.square, grid, raw, minutes=1 / 60)
+
+
+# Wrong use
+
+
+class Callable:
+    def method(self, configuration):
+        """A function that no other process finds."""
+
+    def __call__(self, configuration):
+        """Neither is this."""
+
+
+def nested():
+    return lambda configuration: configuration
+
+
+FUNCTIONS = [
+    *(nested(), Callable.method, Callable().method, Callable(), None, 3, sweeps),
+    *("", "square", "swept", ":square", "swept:", "swept:nothing", "no_such:square"),
+    *("swept:__doc__", "__main__:main", "helpers.engine.sweeps.sweep"),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+def test_functions_that_no_process_finds_are_refused(tmp_path, function):
+    with pytest.raises(
+        ValueError, match="must be one at the top of a module"
+    ) as raised:
+        training.sweep(function, GRID, tmp_path / "raw")
+    assert repr(function) in str(raised.value)
+    assert not (tmp_path / "raw").exists()
+
+
+GRIDS = [
+    ([], r"a grid must be a list .* is \[\]"),
+    ({"x": 1}, "a grid must be a list"),
+    ("x", "a grid must be a list"),
+    ([{"x": 1}, 2], "configuration 1 must be plain JSON.* is 2"),
+    ([None], "configuration 0 must be plain JSON"),
+    ([{"x": (1, 2)}], "configuration 0 must be plain JSON.*no tuples"),
+    ([{"x": float("nan")}], "configuration 0 must be plain JSON"),
+    ([{1: 1}], "configuration 0 must be plain JSON.*no keys but strings"),
+    ([{"x": swept}], "configuration 0 must be plain JSON"),
+    ([{"x": 1, "y": 2}, {"y": 2, "x": 1}], "configurations 0 and 1 are the same"),
+]
+
+
+@pytest.mark.parametrize(("grid", "message"), GRIDS)
+def test_bad_grids_are_refused(tmp_path, grid, message):
+    with pytest.raises(ValueError, match=message):
+        training.sweep(swept.square, grid, tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"workers": 0}, {"threads": 0}, {"minutes": 0}, {"minutes": float("nan")}],
+)
+def test_numbers_out_of_range_are_refused(tmp_path, options):
+    with pytest.raises(ValueError, match="workers and threads must be at least 1"):
+        training.sweep(swept.square, GRID, tmp_path / "raw", **options)
+    assert not (tmp_path / "raw").exists()
+
+
+# The experiment behind data/results
+
+
+def test_every_family_stands_in_the_grid_with_three_seeds_and_nothing_twice():
+    grid = results.grid()
+    sweeps.checked(grid)  # raises if one is there twice
+    seeds = {}
+    for each in grid:
+        if (each["latents"], each["beta"]) == (16, 1):
+            seeds.setdefault(each["family"], []).append(each["seed"])
+    assert seeds.keys() == {*families.registry(), "autoencoder"}
+    assert all(found == [0, 1, 2] for found in seeds.values())
+    ours = [g for g in grid if g["family"] == "normal" and g["seed"] == 0]
+    assert {g["latents"] for g in ours} == {2, 4, 8, 16, 32, 64}
+    assert {g["beta"] for g in ours} == {0.1, 0.3, 1, 3, 10, 20}
+    assert len(grid) == 3 * len(seeds) + 10
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """The experiment on sixty soft digits, with rounds of two steps."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(260, 28, 28, 1)).astype("float32") ** 4
+    y = np.arange(260) % 10
+    digits = results.Digits(x[:200], y[:200], x[200:230], x[230:], y[230:])
+    known = {"ROUND": 2, "DIGITS": 8, "IMPORTANCE": 40, "SAMPLES": 70}
+    known |= {"load_digits": lambda: digits, "RESULTS": tmp_path / "results"}
+    for name, value in known.items():
+        monkeypatch.setattr(results, name, value)
+    monkeypatch.setattr(results.paths, "build_folder", lambda: tmp_path / "build")
+    return digits
+
+
+RUN = {"family": "normal", "latents": 3, "beta": 1, "seed": 0, "cap": 6}
+
+
+@pytest.mark.slow
+def test_a_run_trains_a_vae_and_measures_it(tiny, tmp_path):
+    run = json.loads(json.dumps(results.family_run(RUN), default=float))
+    assert set(run) | set(results.KEYS) == {*results.COLUMNS, "curve"}
+    assert run["elbo"] == pytest.approx(-(run["rate"] + run["distortion"]), rel=1e-5)
+    assert run["elbo_binary"] < run["iwae_binary"]
+    assert run["curve"]["step"] == [2, 4, 6]
+    assert run["steps"] == 6 and run["converged"] == 0
+    stem = tmp_path / "build" / "results" / "models" / "normal_3_1_0_6"
+    model = results.untrained(RUN, tiny)
+    models.load_weights(model, stem.with_name(f"{stem.name}.weights.npz"))
+    assert metrics.elbo(model, tiny.x_test).elbo == pytest.approx(run["elbo"], rel=1e-2)
+    with np.load(stem.with_name(f"{stem.name}.samples.npz")) as archive:
+        samples = archive["samples"]
+    assert samples.shape == (70, 28, 28, 1) and samples.dtype == np.uint8
+    assert np.abs(samples / 255 - model.generate(70)).max() < 0.05
+
+
+@pytest.mark.slow
+def test_an_autoencoder_stops_when_it_gains_no_more(tiny, monkeypatch):
+    for name, value in {"GAIN": {False: 1e9}, "PATIENCE": 2, "PLATEAU": 1}.items():
+        monkeypatch.setattr(results, name, value)
+    run = results.family_run(RUN | {"family": "autoencoder", "cap": 40})
+    assert not set(run) & set(results.BOUNDS)
+    assert (run["steps"], run["converged"]) == (6, 1)  # the first round, and two more
+    assert len(run["curve"]["loss"]) == 3
+    assert run["mse"] > 0 and 0 <= run["knn_accuracy"] <= 1
+
+
+def test_errors_are_those_of_means_over_the_same_binary_digits(monkeypatch, make_vae):
+    seen = []
+
+    def terms(vae, x, seed):
+        seen.append(x)
+        return np.arange(4.0) + seed, np.full(4, 10.0)
+
+    def bound(vae, x, samples, seed):
+        seen.append(x)
+        return -2.0 * seed
+
+    monkeypatch.setattr(results, "DIGITS", 4)
+    monkeypatch.setattr(metrics, "elbo_terms", terms)
+    monkeypatch.setattr(metrics, "iwae_bound", bound)
+    x = np.random.default_rng(1).uniform(size=(50, 8, 8, 1)).astype("float32")
+    figures = results.bounds(make_vae(), x)
+    assert figures["elbo_binary"] == -(10 + 1.5 + 4.5)  # seeds 0 to 9
+    assert figures["iwae_binary"] == -3
+    error = np.sqrt((2.25 + 0.25 + 0.25 + 2.25) / 3 / 4)
+    assert figures["elbo_binary_error"] == pytest.approx(error)
+    assert figures["iwae_binary_error"] == pytest.approx(2 * error)
+    assert set(np.unique(seen[0])) == {0, 1}
+    assert all(np.array_equal(x, seen[0]) for x in seen[:10])
+    np.testing.assert_array_equal(np.concatenate(seen[10:]), seen[0])
+
+
+def finished_run(seed):
+    """What ``family_run`` returns, made up."""
+    curve = {"step": [500, 1000], "loss": [101.23456, 99.5], "rate": [20.0, 21.0]}
+    figures = dict.fromkeys(results.COLUMNS[4:-3], seed + 0.123456789)
+    counted = {"steps": 1000, "seconds": 3.5, "converged": 1}
+    return figures | counted | {"curve": curve | {"distortion": [81.2, 78.5]}}
+
+
+def test_the_command_writes_the_tables_of_what_is_finished(tiny, tmp_path, monkeypatch):
+    grid = [RUN | {"seed": seed} for seed in (1, 0)]
+    raw = tmp_path / "build" / "results"
+    raw.mkdir(parents=True)
+    monkeypatch.setattr(results, "grid", lambda: grid)
+
+    def interrupted(*_, **options):
+        assert options == {"workers": 3, "minutes": 0.5}
+        write_record(grid[0], finished_run(1), raw)
+        raise sweeps.SweepError("one failed")
+
+    monkeypatch.setattr(sweeps, "sweep", interrupted)
+    arguments = ["--minutes", "0.5", "--workers", "3"]
+    assert results.main(arguments) == 1
+    assert [row["seed"] for row in rows_of(raw / "families.csv")] == ["1"]
+    assert not results.RESULTS.exists()
+    write_record(grid[1], finished_run(0), raw)
+    monkeypatch.setattr(sweeps, "sweep", lambda *_, **options: None)
+    assert results.main(arguments) == 0
+    rows = rows_of(results.RESULTS / "families.csv")
+    assert tuple(rows[0]) == results.COLUMNS
+    assert [(row["seed"], row["elbo"]) for row in rows] == [
+        ("1", "1.12346"),
+        ("0", "0.123457"),
+    ]
+    points = rows_of(results.RESULTS / "curves.csv")
+    assert [point["loss"] for point in points] == ["101.235", "99.5"] * 2
+    assert [point["step"] for point in points] == ["500", "1000"] * 2
+
+
+def write_record(configuration, result, folder):
+    name = "helpers.engine.results:family_run"
+    record = {"function": name, "configuration": configuration, "seconds": 1.0}
+    place = sweeps.place_of(name, configuration, folder)
+    place.write_text(json.dumps(record | {"result": result}))
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
+    stand_in = datasets.Dataset(*np.zeros((2, 1, 28, 28, 1)), "small digits", "here")
+    monkeypatch.setattr(datasets, "load_mnist", lambda: stand_in)
+    monkeypatch.setattr(results.paths, "build_folder", lambda: tmp_path)
+    assert results.main([]) == 1
+    assert "this is small digits: save mnist.npz in data/" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/*.log"))
+
+
+# The results themselves, where they have been made
+
+FAMILIES = paths.ROOT / "data" / "results" / "families.csv"
+made = pytest.mark.skipif(not FAMILIES.exists(), reason="make results has not ended")
+
+
+def keys_of(row):
+    family, latents, beta, seed = (row[key] for key in results.KEYS)
+    return family, int(latents), float(beta), int(seed)
+
+
+@made
+def test_the_results_have_every_configuration_once_and_finite_numbers():
+    rows, grid = rows_of(FAMILIES), results.grid()
+    assert tuple(rows[0]) == results.COLUMNS
+    assert [keys_of(row) for row in rows] == [keys_of(each) for each in grid]
+    for row in rows:
+        plain = row["family"] == "autoencoder"
+        empty = {name for name, value in row.items() if value == ""}
+        assert empty == (set(results.BOUNDS) if plain else set())
+        figures = {k: float(v) for k, v in row.items() if v and k != "family"}
+        assert np.isfinite(list(figures.values())).all()
+        assert 0.1 < figures["knn_accuracy"] <= 1
+        assert 0 < figures["steps"] <= results.CAP
+        if not plain:
+            bound = -(figures["rate"] + figures["distortion"])
+            assert figures["elbo"] == pytest.approx(bound, abs=0.01)
+            assert figures["elbo_binary"] <= figures["iwae_binary"]
+            assert 0 <= figures["active_units"] <= figures["latents"]
+
+
+@made
+def test_every_result_has_its_curve():
+    curves = {}
+    for point in rows_of(FAMILIES.with_name("curves.csv")):
+        assert tuple(point) == results.CURVES
+        curves.setdefault(keys_of(point), []).append(point)
+    rows = {keys_of(row): row for row in rows_of(FAMILIES)}
+    assert curves.keys() == rows.keys()
+    for keys, points in curves.items():
+        assert points[-1]["step"] == rows[keys]["steps"]
+        assert np.isfinite([float(point["loss"]) for point in points]).all()
+
+
+@made
+@pytest.mark.skipif(not tries(0, 1), reason="trains for minutes: make soak")
+def test_two_rows_come_out_again(tmp_path):
+    """Within four standard deviations of a seed's, pooled over all families."""
+    rows = {keys_of(row): row for row in rows_of(FAMILIES)}
+    names = sorted(families.registry())
+    chosen = np.random.default_rng().choice(names, 2, replace=False)
+    grid = [
+        each
+        for each in results.grid()
+        if each["family"] in chosen and (each["latents"], each["beta"]) == (16, 1)
+        if each["seed"] == 0
+    ]
+    again = training.sweep("helpers.engine.results:family_run", grid, tmp_path)
+    for figure in ("elbo", "iwae_binary", "rate"):
+        by_seed = [[float(rows[n, 16, 1, s][figure]) for s in (0, 1, 2)] for n in names]
+        deviation = np.sqrt(np.var(by_seed, axis=1, ddof=1).mean())
+        for each, result in zip(grid, again, strict=True):
+            before = by_seed[names.index(each["family"])][0]
+            apart = (result[figure] - before) / deviation
+            print(f"{each['family']}, {figure}: {apart:+.1f} deviations of a seed")
+            assert abs(apart) < 4
