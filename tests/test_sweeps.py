@@ -291,7 +291,7 @@ FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=range(len(FUNCTIONS)))
 def test_functions_that_no_process_finds_are_refused(tmp_path, function):
     with pytest.raises(
         ValueError, match="must be one at the top of a module"
