@@ -296,6 +296,10 @@ def test_the_architecture_reads_its_parts_off_the_model(name):
     assert any("noise" in text for text in said) == (name is not None)
     assert any("sigma" in text for text in said) == (name == "normal")
     assert {"$x$: 784", r"$\hat x$: 784"} <= set(said)
+    written = [text for text in figure.findobj(plt.Text) if "\n32" in text.get_text()]
+    heights = [text.get_position()[1] for text in written]
+    assert heights == sorted(heights[: len(parts) - 1], reverse=True) + heights[-1:]
+    assert sum(heights) == pytest.approx(0)  # evenly above and below the middle
     drawn = [ax.images[0].get_array() for ax in figure.findobj(plt.Axes) if ax.images]
     np.testing.assert_array_equal(drawn[0], picture[..., 0])
 
@@ -469,6 +473,8 @@ def test_the_thumbnail_map_puts_pictures_where_their_points_are():
     np.testing.assert_array_equal(canvas[0, 0], 1)  # nothing there: paper
     inked = (canvas < 1).any(axis=2).sum()
     assert inked == 3 * 9  # the fourth shares a cell with the third
+    moved = notebook_05.thumbnail_map(points + 7, pictures, np.arange(4), "", cells=5)
+    np.testing.assert_array_equal(moved.axes[0].images[0].get_array(), canvas)
 
 
 def test_aggregate_posteriors_show_area_and_prior():
