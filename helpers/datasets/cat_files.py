@@ -86,8 +86,11 @@ def kept_cats(source: Path, known: cat_groups.KnownGroups) -> Cats:
 
 def fingerprint(source: Path) -> str:
     """Return 16 hexadecimal digits that change when the folder or zip does."""
-    with opened(source) as (names, _):
-        parts = [source / name for name in names] if source.is_dir() else [source]
+    names: list[str] = []
+    parts = [source]
+    if source.is_dir():  # the list of a zip takes longer to read than all else
+        with opened(source) as (names, _):
+            parts = [source / name for name in names]
     states = [(part.stat().st_size, part.stat().st_mtime_ns) for part in parts]
     content = repr((CATS_SHAPE, str(source.resolve()), names, states))
     return hashlib.sha256(content.encode()).hexdigest()[:16]

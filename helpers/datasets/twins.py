@@ -146,8 +146,8 @@ def split_groups(groups: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarr
     order = np.argsort(places, kind="stable")
     ends = np.searchsorted(places[order], (TEST, TEST + VALIDATION))
     end = min(max(ends[0], 1), len(order) - 2)
-    ends = end, min(max(ends[1], end + 1), len(order) - 1)
-    test, validation, train = np.split(firsts[order], ends)
+    next_end = min(max(ends[1], end + 1), len(order) - 1)
+    test, validation, train = np.split(firsts[order], [end, next_end])
     return {"train": train, "validation": validation, "test": test}
 
 
