@@ -4,9 +4,10 @@ import io
 import zipfile
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from helpers.datasets import digits
+from helpers.datasets import cats, dataset, digits
 from helpers.engine import downloads, paths
 
 DIGITS = {
@@ -17,6 +18,19 @@ DIGITS = {
 }
 
 
+def real(*names):
+    """The reader's own file, if it is at hand."""
+    try:
+        return dataset.find_file(*names)
+    except ValueError:
+        return None
+
+
+MNIST, CATS = real("mnist.npz"), real(*cats.CATS_PLACES)
+needs_mnist = pytest.mark.skipif(not MNIST, reason="the real MNIST is not at hand")
+needs_cats = pytest.mark.skipif(not CATS, reason="the real cats are not at hand")
+
+
 def settle(monkeypatch, folder):
     """Make ``folder`` the course's, with an empty data/, no variable, no network."""
 
@@ -25,6 +39,7 @@ def settle(monkeypatch, folder):
 
     shapes = {name: array.shape for name, array in DIGITS.items()}
     monkeypatch.setattr(digits, "MNIST_SHAPES", shapes)
+    monkeypatch.setattr(digits, "VALIDATION", 1)
     monkeypatch.setattr(downloads, "download", offline)
     monkeypatch.setattr(paths, "home_folder", lambda: folder)
     monkeypatch.delenv("VAE_COURSE_DATA", raising=False)
@@ -54,17 +69,34 @@ def encoded(picture, kind="PNG", **options):
     return file.getvalue()
 
 
+def squares(index):
+    """A picture that tells its index, and is no other's twin: uint8 (64, 64, 3).
+
+    Of 8 x 8 squares, light or dark by chance, the first 16 are the digits of the index.
+    """
+    digits = np.random.default_rng(index).integers(0, 2, 64)
+    digits[:16] = index >> np.arange(16) & 1
+    light = (64 + 128 * digits).astype(np.uint8).reshape(8, 8, 1)
+    return np.kron(light, np.ones((8, 8, 3), np.uint8))
+
+
 def marked(index, kind="PNG"):
-    """The bytes of a grey picture that tells its index."""
-    return encoded(np.full((64, 64, 3), index, np.uint8), kind)
+    """The bytes of a picture that tells its index."""
+    return encoded(squares(index), kind)
 
 
 def indices(data):
-    """The indices of a data set's marked pictures, to train with and held out."""
-    return [
-        np.rint(255 * x.mean(axis=(1, 2, 3))).astype(int).tolist()
-        for x in (data.x_train, data.x_test)
-    ]
+    """The indices of marked pictures: in training, in validation, in the test."""
+    found = []
+    for x in (data.x_train, data.x_validation, data.x_test):
+        light = x.reshape(len(x), 8, 8, 8, 8, 3).mean(axis=(2, 4, 5)) > 0.5
+        found.append((light.reshape(-1, 64)[:, :16] @ 2 ** np.arange(16)).tolist())
+    return found
+
+
+def together(parts):
+    """What stands in any part, in order."""
+    return sorted(number for part in parts for number in part)
 
 
 def zipped(files, compression=zipfile.ZIP_DEFLATED):

@@ -6,15 +6,30 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
-from small_data import DIGITS, encoded, indices, marked, npy, npz, settle, zipped
+from small_data import (
+    CATS,
+    DIGITS,
+    MNIST,
+    encoded,
+    indices,
+    marked,
+    needs_cats,
+    needs_mnist,
+    npy,
+    npz,
+    settle,
+    together,
+    zipped,
+)
 
 from helpers import datasets
-from helpers.datasets import cat_files, cats, dataset, digits
+from helpers.datasets import cat_files, cats, dataset, digits, twins
 from helpers.engine import files
 
 
@@ -32,18 +47,6 @@ def named(folder, monkeypatch):
     monkeypatch.setenv("VAE_COURSE_DATA", str(named))
     return named
 
-
-def real(*names):
-    """The reader's own file, if it is at hand."""
-    try:
-        return dataset.find_file(*names)
-    except ValueError:
-        return None
-
-
-MNIST, CATS = real("mnist.npz"), real(*cats.CATS_PLACES)
-needs_mnist = pytest.mark.skipif(not MNIST, reason="the real MNIST is not at hand")
-needs_cats = pytest.mark.skipif(not CATS, reason="the real cats are not at hand")
 
 # Places
 
@@ -89,9 +92,10 @@ folder = paths.data_folder()
 assert not folder.exists() and not folder.parent.exists(), folder
 cats = datasets.load_cats()
 if "mnist" in sys.argv:
-    assert datasets.load_mnist().x_train.shape == (60_000, 28, 28, 1)
+    assert datasets.load_mnist().x_train.shape == (50_000, 28, 28, 1)
 assert not {"tensorflow", "keras", "jax"} & set(sys.modules)
-print(*folder.iterdir(), len(cats.x_train))
+for said in (*sorted(folder.iterdir()), len(cats.x_train)):
+    print(said)
 """
 
 
@@ -114,9 +118,10 @@ def test_in_another_folder_without_a_checkout(root, tmp_path, mnist):
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    cache, count = run.stdout.splitlines()[-1].rsplit(" ", 1)
-    assert count == "27"
-    assert cache.startswith(str(tmp_path)) and cache.endswith(".npy")
+    *caches, count = run.stdout.splitlines()[-3:]
+    assert count == "28"
+    assert [Path(cache).suffix for cache in caches] == [".json", ".npy"]
+    assert all(cache.startswith(str(tmp_path)) for cache in caches)
     assert not (tmp_path / "site" / "data").exists()
 
 
@@ -128,13 +133,19 @@ def test_a_local_file_of_digits(folder, capsys):
     data = datasets.load_mnist()
     assert data.name == "MNIST"
     assert data.image_shape == (28, 28, 1)
-    for part in ("train", "test"):
+    for part, key, rows in (
+        ("train", "train", slice(1, 3)),
+        ("validation", "train", slice(0, 1)),
+        ("test", "test", slice(0, 2)),
+    ):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         assert (x.dtype, y.dtype) == (np.float32, np.int64)
-        np.testing.assert_allclose(255 * x[..., 0], DIGITS[f"x_{part}"], rtol=1e-6)
-        np.testing.assert_array_equal(y, DIGITS[f"y_{part}"])
+        expected = DIGITS[f"x_{key}"][rows]
+        np.testing.assert_allclose(255 * x[..., 0], expected, rtol=1e-6)
+        np.testing.assert_array_equal(y, DIGITS[f"y_{key}"][rows])
     expected = (
-        "MNIST: 3 training and 2 held-out pictures of 28 x 28 x 1, from the local"
+        "MNIST: 2 training, 1 validation and 2 test pictures of 28 x 28 x 1, from the "
+        "local"
     )
     assert str(data).startswith(expected)
     assert capsys.readouterr().out == ""
@@ -166,11 +177,18 @@ def test_a_wrong_file_of_digits_is_named_with_a_remedy(folder, what):
 @needs_mnist
 def test_the_real_mnist():
     data = datasets.load_mnist()
-    assert (len(data.x_train), len(data.x_test)) == (60_000, 10_000)
-    assert list(data.y_train[:5]) == [5, 0, 4, 1, 9]
+    assert (len(data.x_train), len(data.x_test)) == (50_000, 10_000)
+    assert list(data.y_validation[:5]) == [5, 0, 4, 1, 9]
     assert list(data.y_test[:5]) == [7, 2, 1, 0, 4]
-    assert 255 * data.x_train.mean(dtype="float64") == pytest.approx(33.318, abs=1e-3)
-    assert data.x_train.max() == 1
+    both = np.concatenate([data.x_validation, data.x_train])
+    assert 255 * both.mean(dtype="float64") == pytest.approx(33.318, abs=1e-3)
+    assert both.max() == 1
+    with np.load(MNIST, allow_pickle=False) as file:  # the index ranges
+        np.testing.assert_array_equal(np.rint(255 * both[..., 0]), file["x_train"])
+        labels = np.concatenate([data.y_validation, data.y_train])
+        np.testing.assert_array_equal(labels, file["y_train"])
+        assert len(data.x_validation) == len(data.y_validation) == 10_000
+        np.testing.assert_array_equal(data.y_test, file["y_test"])
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +198,8 @@ def stand_in():
 
 def test_the_stand_in_has_the_form_of_the_real_thing_and_repeats(stand_in):
     again = datasets.digits_stand_in(copies_train=2, copies_test=3)
-    for part, count, copies in (("train", 1437, 2), ("test", 360, 3)):
+    parts = ("train", 1258, 2), ("validation", 179, 3), ("test", 360, 3)
+    for part, count, copies in parts:
         x, y = getattr(stand_in, f"x_{part}"), getattr(stand_in, f"y_{part}")
         assert x.shape == (copies * count, 28, 28, 1)
         assert (x.dtype, y.dtype) == (np.float32, np.int64)
@@ -202,11 +221,10 @@ def test_held_out_stand_ins_come_from_other_originals(monkeypatch):
     monkeypatch.setattr(digits, "varied_digits", copied)
     data = datasets.digits_stand_in(copies_train=2, copies_test=3)
     originals = np.float32(load_digits().images / 16)
-    train, test, all_ = (
-        set(map(bytes, x)) for x in (data.x_train, data.x_test, originals)
-    )
-    assert not train & test
-    assert train | test == all_
+    parts = data.x_train, data.x_validation, data.x_test
+    train, validation, test, all_ = (set(map(bytes, x)) for x in (*parts, originals))
+    assert len(train) + len(validation) + len(test) == len(all_)
+    assert train | validation | test == all_
 
 
 def test_labels_of_the_stand_in_fit_its_pictures(stand_in):
@@ -268,11 +286,12 @@ def write(path, contents):
 
 def check_thirty(data):
     """The thirty marked cats are split as everywhere."""
-    assert data.x_train.shape == (27, 64, 64, 3)
-    assert data.x_train.dtype == data.x_test.dtype == np.float32
-    train, test = indices(data)
-    assert sorted([*train, *test]) == list(range(30))
-    assert test == [2, 11, 26]  # the same on every machine
+    assert data.x_train.shape == (26, 64, 64, 3)
+    for x in (data.x_train, data.x_validation, data.x_test):
+        assert x.dtype == np.float32
+    train, validation, test = indices(data)
+    assert sorted(train + validation + test) == list(range(30))
+    assert (validation, test) == ([27, 20], [24, 26])  # the same on every machine
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -283,15 +302,15 @@ def test_cats_in_a_zip_or_a_folder_of_any_depth(folder, name, kind):
     check_thirty(data)
     what = "folder" if name == "cats" else "file"
     assert str(data) == (
-        "cats: 27 training and 3 held-out pictures of 64 x 64 x 3, from the local "
-        f"{what} {name}"
+        "cats: 26 training, 2 validation and 2 test pictures of 64 x 64 x 3, from the "
+        f"local {what} {name}"
     )
-    assert data.y_train is data.y_test is None
+    assert data.y_train is data.y_validation is data.y_test is None
 
 
 def test_the_cache_lies_in_data_wherever_the_cats_do(folder, named):
     write(folder / "cats.zip", kaggle_files(10))
-    assert len(datasets.load_cats().x_train) == 9
+    assert len(together(indices(datasets.load_cats()))) == 10
     write(named / "archive.zip", kaggle_files())
     check_thirty(datasets.load_cats())
     assert len(caches(folder)) == 1
@@ -324,11 +343,12 @@ def test_conversion_holds_one_float_copy():
 
 @needs_cats
 def test_the_real_cats():
-    pictures = cat_files.read_cats(CATS)
+    pictures = cat_files.read_cats(CATS).pictures
     assert len(pictures) == 29_843
     assert isinstance(pictures, np.memmap)
     data = datasets.load_cats(limit=1000)
-    assert (len(data.x_train), len(data.x_test)) == (900, 100)
+    parts = data.x_train, data.x_validation, data.x_test
+    assert [len(part) for part in parts] == [800, 100, 100]
     assert 0.3 < data.x_train.mean() < 0.6
     assert 0.2 < data.x_train.std() < 0.3
     assert data.x_train.max() == 1
@@ -345,7 +365,10 @@ def archive(folder):
 
 
 def caches(folder):
-    return sorted(folder.glob("cats-*"))
+    """Decoded pictures, each with names and groups beside them."""
+    pictures, notes = (sorted(folder.glob(f"cats-*.{end}")) for end in ("npy", "json"))
+    assert [path.stem for path in pictures] == [path.stem for path in notes]
+    return pictures
 
 
 def test_cats_are_decoded_once_and_mapped(folder, archive, monkeypatch, capsys):
@@ -353,8 +376,9 @@ def test_cats_are_decoded_once_and_mapped(folder, archive, monkeypatch, capsys):
     assert "Reading 30 pictures of cats" in capsys.readouterr().out
     assert len(caches(folder)) == 1
     monkeypatch.setattr(cat_files, "decode_cats", None)
+    monkeypatch.setattr(twins, "twin_groups", None)
     check_thirty(datasets.load_cats())
-    assert isinstance(cat_files.read_cats(archive), np.memmap)
+    assert isinstance(cat_files.read_cats(archive).pictures, np.memmap)
     assert capsys.readouterr().out == ""
 
 
@@ -362,7 +386,7 @@ def test_a_changed_zip_is_decoded_again(folder, archive):
     datasets.load_cats()
     before = caches(folder)
     write(archive, kaggle_files(20))
-    assert len(datasets.load_cats().x_train) == 18
+    assert together(indices(datasets.load_cats())) == list(range(20))
     after = caches(folder)
     assert len(after) == 1 and after != before
     state = archive.stat()
@@ -378,11 +402,9 @@ def test_a_changed_folder_is_decoded_again(folder):
     write(place, {f"{i}.png": marked(i) for i in range(20)})
     datasets.load_cats()
     (place / "3.png").write_bytes(marked(99) + b"\0")
-    train, test = indices(datasets.load_cats())
-    assert 99 in [*train, *test]
+    assert 99 in together(indices(datasets.load_cats()))
     (place / "3.png").unlink()
-    train, test = indices(datasets.load_cats())
-    assert len(train) + len(test) == 19
+    assert len(together(indices(datasets.load_cats()))) == 19
 
 
 BAD_CACHES = {
@@ -516,8 +538,8 @@ def test_unreadable_pictures_are_counted_named_and_left_out(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     damaged = {f"cats/Data/cat_{index}.png": DAMAGED[how] for index in (1, 3, 5, 7)}
     write(folder / place, kaggle_files() | damaged)
-    train, test = indices(datasets.load_cats())
-    assert sorted([*train, *test]) == [i for i in range(30) if i not in (1, 3, 5, 7)]
+    found = together(indices(datasets.load_cats()))
+    assert sorted(found) == [i for i in range(30) if i not in (1, 3, 5, 7)]
     said = capsys.readouterr().out
     assert "4 can't be read" in said
     assert "cat_1.png (" in said and "cat_5.png (" in said and "cat_7.png" not in said
@@ -532,6 +554,8 @@ def test_unreadable_pictures_are_counted_named_and_left_out(
         ({"notes.txt": b"none", "._1.jpg": marked(1)}, "holds 0"),
         ({"cats/Data/cat_1.png": marked(1)}, "holds 1"),
         ({f"{i}.png": b"text" for i in range(5)}, r"holds 0 \(5 .*0\.png"),
+        ({f"{i}.png": marked(i) for i in range(2)}, "holds 2"),
+        ({f"{i}.png": marked(i % 2) for i in range(5)}, "different things.*holds 2"),
     ],
 )
 def test_a_place_without_cats_is_named_with_a_remedy(folder, place, contents, said):
@@ -554,10 +578,10 @@ def test_without_a_limit_ten_thousand_cats_are_drawn(folder, monkeypatch):
 
 def test_the_drawn_cats_have_the_form_of_the_real_ones_and_repeat():
     data, again = datasets.drawn_cats_stand_in(30), datasets.drawn_cats_stand_in(30)
-    assert data.x_train.shape == (27, 64, 64, 3)
-    assert data.x_test.shape == (3, 64, 64, 3)
+    assert data.x_train.shape == (24, 64, 64, 3)
+    assert data.x_validation.shape == data.x_test.shape == (3, 64, 64, 3)
     assert data.x_train.dtype == np.float32
     np.testing.assert_array_equal(again.x_train, data.x_train)
     assert (datasets.drawn_cats_stand_in(30, seed=2).x_test != data.x_test).any()
-    with pytest.raises(ValueError, match="and is 1"):
-        datasets.drawn_cats_stand_in(1)
+    with pytest.raises(ValueError, match="and is 2"):
+        datasets.drawn_cats_stand_in(2)

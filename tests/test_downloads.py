@@ -117,7 +117,7 @@ class Course:
         self.file = self.data / {"digits": "mnist.npz", "cats": "cats.zip"}[kind]
         pictures = {f"cats/Data/cat_{i}.png": marked(i) for i in range(30)}
         server.body = npz(DIGITS) if kind == "digits" else zipped(pictures)
-        stand_in = datasets.Dataset(None, None, "none", "the stand-in")
+        stand_in = datasets.Dataset(None, None, None, "none", "the stand-in")
         for module, name, value in (
             (downloads, "download", download),
             (digits, "MNIST_SHA256", hashlib.sha256(server.body).hexdigest()),

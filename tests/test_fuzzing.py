@@ -59,9 +59,10 @@ def mutated(content, rng):
 
 
 def picture(kind="PNG", index=9, mode="RGB"):
-    """The bytes of a small picture with something to see in it."""
-    ramp = np.add.outer(np.arange(20), 3 * np.arange(20) + index).astype(np.uint8)
-    return encoded(Image.fromarray(ramp).convert(mode), kind)
+    """The bytes of a small picture with a pattern that no other index has."""
+    squares = np.random.default_rng(index).integers(0, 256, (5, 5), np.uint8)
+    large = np.kron(squares, np.ones((4, 4), np.uint8))
+    return encoded(Image.fromarray(large).convert(mode), kind)
 
 
 @pytest.fixture
@@ -120,10 +121,11 @@ def test_mutated_digits_are_refused_or_read_whole(folder):
     def check(content):
         path.write_bytes(content)
         data = named(path, datasets.load_mnist)
-        for part in ("train", "test"):
-            x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
-            np.testing.assert_allclose(255 * x[..., 0], DIGITS[f"x_{part}"], rtol=1e-5)
-            np.testing.assert_array_equal(y, DIGITS[f"y_{part}"])
+        x = np.concatenate([data.x_validation, data.x_train, data.x_test])
+        y = np.concatenate([data.y_validation, data.y_train, data.y_test])
+        for found, key in ((255 * x[..., 0], "x"), (y, "y")):
+            expected = np.concatenate([DIGITS[f"{key}_train"], DIGITS[f"{key}_test"]])
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
 
     campaign("mnist.npz", npz(DIGITS, np.savez_compressed), check, 200, 20_000)
 
@@ -131,15 +133,16 @@ def test_mutated_digits_are_refused_or_read_whole(folder):
 def test_mutated_zips_of_pictures_lose_a_few_or_are_refused(folder):
     path = folder / "cats.zip"
     kinds = {"png": "JPEG", "jpg": "PNG"}  # the names may be wrong
-    members = {f"{i}.{end}": picture(kinds[end], i) for i in range(4) for end in kinds}
+    ends = 4 * list(kinds)
+    members = {f"{i}.{end}": picture(kinds[end], i) for i, end in enumerate(ends)}
 
     def count(content):
         path.write_bytes(content)
         data = named(path, datasets.load_cats)
-        return len(data.x_train) + len(data.x_test)
+        return sum(map(len, (data.x_train, data.x_validation, data.x_test)))
 
     def check(content):
-        assert 2 <= count(content) <= 16
+        assert 3 <= count(content) <= 16
 
     assert count(zipped(members)) == 8
     campaign("cats.zip", zipped(members), check, 60, 5_000)
@@ -162,7 +165,7 @@ def test_mutated_pictures_are_read_or_refused(kind, mode):
 
 def test_a_mutated_cache_is_of_use_or_written_again(folder):
     """What it holds is not checked, but its length and type are: any use is safe."""
-    content, path = npy(np.zeros((2, 64, 64, 3), np.uint8)), folder / "cats-cache-0.npy"
+    content, path = npy(np.zeros((3, 64, 64, 3), np.uint8)), folder / "cats-cache-0.npy"
 
     def check(start):
         path.write_bytes(start + content[200:])
@@ -294,7 +297,7 @@ def test_the_bounds_of_an_archive_hold(folder, monkeypatch, name, bound):
 
 
 def test_encrypted_members_are_left_out(folder, capsys):
-    content = zipped({f"{i}.png": picture() for i in range(3)})
+    content = zipped({f"{i}.png": picture(index=i) for i in range(4)})
     at = content.index(b"PK\1\2") + 8  # the first member's flags
     (folder / "cats.zip").write_bytes(content[:at] + b"\1" + content[at + 1 :])
     assert len(datasets.load_cats().x_train) == 1
@@ -386,17 +389,22 @@ def test_a_limit_that_is_no_number_of_pictures_is_refused(limit):
 
 
 @RANDOM
-@given(st.integers(2, 300), st.integers(2, 400))
-def test_any_limit_splits_without_overlap_and_takes_a_part_of_all(count, limit):
+@given(st.integers(3, 300), st.integers(0, 30), st.integers(3, 400))
+def test_any_limit_splits_without_overlap_and_takes_a_part_of_all(count, twins, limit):
     pictures = np.arange(count)[:, np.newaxis].astype(np.uint8)
-    pictures = np.hstack([pictures, pictures // 255])
-    every, some = (cats.split_cats(pictures, most, "here") for most in (None, limit))
-    for part in ("x_train", "x_test"):
-        less, more = (set(map(bytes, getattr(d, part))) for d in (some, every))
-        assert less and less <= more
-    assert len(every.x_train) + len(every.x_test) == count
-    assert len(some.x_train) == min(limit - max(1, limit // 10), len(every.x_train))
-    assert len(some.x_test) == min(max(1, limit // 10), len(every.x_test))
+    pictures = np.hstack([pictures, np.arange(count)[:, np.newaxis] // 256])
+    groups = np.append(np.arange(count), np.arange(twins) % count)
+    names = [f"cat {number}" for number in groups]
+    found = cat_files.Cats(pictures.astype(np.uint8)[groups], names, groups, names)
+    every, some = (cats.split_cats(found, most, "here") for most in (None, limit))
+    whole = []
+    for part in ("x_train", "x_validation", "x_test"):
+        less, more = (list(map(bytes, getattr(d, part))) for d in (some, every))
+        held_out = max(1, limit // 10)
+        most = limit - 2 * held_out if part == "x_train" else held_out
+        assert less == more[:most] != []
+        whole += more
+    assert len(set(whole)) == len(whole) == count
 
 
 @RANDOM

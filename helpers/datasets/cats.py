@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from helpers.datasets import drawn_cats
-from helpers.datasets.cat_files import opened, read_cats
+from helpers.datasets.cat_files import Cats, opened, read_cats
 from helpers.datasets.dataset import Dataset, find_or_download, to_unit_range
+from helpers.datasets.twins import split_groups
 
 CATS_URL = "https://www.kaggle.com/api/v1/datasets/download/borhanitrash/cat-dataset"
 CATS_PLACES = ("cats", "cats.zip", "cat-dataset.zip", "archive.zip")
@@ -15,7 +16,7 @@ CATS_LIMITS = {"largest": 1_000_000_000, "seconds": 3600}
 
 
 def load_cats(limit: int | None = None) -> Dataset:
-    """Return photographs of cats, 64 x 64 x 3: nine in ten to train with, one held out.
+    """Return photographs of cats, 64 x 64 x 3, eight in ten of them to train with.
 
     Looks in the folder that ``VAE_COURSE_DATA`` names, then in ``data/``, for a folder
     ``cats`` of PNG or JPEG files, or a zip of them: ``cats.zip``, ``cat-dataset.zip``
@@ -23,19 +24,24 @@ def load_cats(limit: int | None = None) -> Dataset:
     falls back on drawn cats. What was decoded is kept in ``data/`` and read from there
     as long as its source stays the same.
 
+    Most photographs stand there several times: of each, one picture is taken, and no
+    two parts show the same. One in ten is for validation, one in ten for the test. (The
+    weights in ``data/weights`` were trained on an older split, of single pictures, and
+    have seen most of these parts too.)
+
     Args:
         limit: take at most so many pictures in all. Fewer are always a part of more: a
-            picture is held out, or not, whatever the limit.
+            picture is in one part, or not, whatever the limit.
 
     Raises:
-        ValueError: ``VAE_COURSE_DATA`` is no folder, what was found there holds no
-            readable pictures, or the limit is below 2.
+        ValueError: ``VAE_COURSE_DATA`` is no folder, what was found there holds fewer
+            than three different pictures, or the limit is below 3.
 
     Source: kaggle.com/datasets/borhanitrash/cat-dataset, compiled by F. Ferlito.
     """
-    if limit is not None and not (isinstance(limit, int | np.integer) and limit >= 2):
+    if limit is not None and not (isinstance(limit, int | np.integer) and limit >= 3):
         raise ValueError(
-            f"limit must be at least 2 pictures, or None for all, and is {limit!r}"
+            f"limit must be at least 3 pictures, or None for all, and is {limit!r}"
         )
     found = find_or_download("cats.zip", CATS_URL, check_cats, CATS_LIMITS, CATS_PLACES)
     if found is None:
@@ -54,26 +60,33 @@ def check_cats(path: Path) -> None:
             )
 
 
-def split_cats(pictures: np.ndarray, limit: int | None, source: str) -> Dataset:
-    """Hold out one in ten uint8 pictures (n, 64, 64, 3); the same ones everywhere."""
-    order = np.random.default_rng(0).permutation(len(pictures))
-    test, train = np.split(order, [max(1, len(order) // 10)])
+def split_cats(cats: Cats, limit: int | None, source: str) -> Dataset:
+    """Return a picture of each group, in the parts that its name says."""
+    chosen = split_groups(cats.groups, cats.group_names)
     if limit is not None:
-        held_out = max(1, limit // 10)
-        train, test = train[: limit - held_out], test[:held_out]
-    x_train, x_test = to_unit_range(pictures, train), to_unit_range(pictures, test)
-    return Dataset(x_train, x_test, name="cats", source=source)
+        train, held_out = part_sizes(limit)
+        sizes = {"train": train, "validation": held_out, "test": held_out}
+        chosen = {part: rows[: sizes[part]] for part, rows in chosen.items()}
+    x = {f"x_{p}": to_unit_range(cats.pictures, rows) for p, rows in chosen.items()}
+    return Dataset(**x, name="cats", source=source)
+
+
+def part_sizes(count: int) -> tuple[int, int]:
+    """Return how many pictures to train with, and how many in each other part."""
+    held_out = max(1, count // 10)
+    return count - 2 * held_out, held_out
 
 
 def drawn_cats_stand_in(count: int = 10_000, seed: int = 0) -> Dataset:
-    """Return cats drawn from random factors, 64 x 64 x 3; one in ten is held out.
+    """Return cats drawn from random factors, 64 x 64 x 3, split as the photographs are.
 
     Raises:
-        ValueError: the count is below 2.
+        ValueError: the count is below 3.
     """
-    if count < 2:
-        raise ValueError(f"count must be at least 2, and is {count}")
+    if count < 3:
+        raise ValueError(f"count must be at least 3, and is {count}")
     pictures = drawn_cats.draw(drawn_cats.random_factors(count, seed))
-    x_train, x_test = np.split(pictures, [count - max(1, count // 10)])
+    train, held_out = part_sizes(count)
+    x_train, x_validation, x_test = np.split(pictures, [train, train + held_out])
     source = "the course's stand-in (drawn from known factors)"
-    return Dataset(x_train, x_test, name="drawn cats", source=source)
+    return Dataset(x_train, x_validation, x_test, "drawn cats", source)

@@ -1,31 +1,36 @@
 """What a data set is, where it is looked for, and how its pictures are converted."""
 
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from helpers.engine import downloads, paths
+from helpers.engine import archives, downloads, paths
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures split into a training and a held-out set that share no picture.
+    """Pictures in three parts that share none: to train, to choose and to test with.
 
     Attributes:
-        x_train, x_test: float32 in [0, 1], shape (images, height, width, channels).
+        x_train, x_validation, x_test: float32 in [0, 1], shape (images, height, width,
+            channels). What is chosen (a step, a seed, a threshold) is chosen on
+            x_validation, so that figures on x_test are of pictures never seen.
         name: what the pictures are, for titles: ``"MNIST"``.
         source: where they came from, so that nobody takes a stand-in for the real ones.
-        y_train, y_test: int64 labels, shape (images,), where there are any.
+        y_train, y_validation, y_test: int64 labels, (images,), where there are any.
     """
 
     x_train: np.ndarray
+    x_validation: np.ndarray
     x_test: np.ndarray
     name: str
     source: str
     y_train: np.ndarray | None = None
+    y_validation: np.ndarray | None = None
     y_test: np.ndarray | None = None
 
     @property
@@ -34,9 +39,11 @@ class Dataset:
         return self.x_train.shape[1:]
 
     def __str__(self) -> str:
-        sizes = f"{len(self.x_train):,} training and {len(self.x_test):,} held-out"
+        parts = self.x_train, self.x_validation, self.x_test
+        train, validation, test = (f"{len(part):,}" for part in parts)
+        sizes = f"{train} training, {validation} validation and {test} test pictures"
         shape = " x ".join(map(str, self.image_shape))
-        return f"{self.name}: {sizes} pictures of {shape}, from {self.source}"
+        return f"{self.name}: {sizes} of {shape}, from {self.source}"
 
 
 def find_file(*names: str) -> Path | None:
@@ -85,6 +92,18 @@ def find_or_download(
         )
         return None
     return path, "the public download"
+
+
+def read_arrays(archive: zipfile.ZipFile, *keys: str) -> list[np.ndarray]:
+    """Return arrays of an open ``.npz``, without pickles.
+
+    Raises whatever zipfile and NumPy raise on damaged files.
+    """
+    arrays = []
+    for key in keys:
+        with archives.open_member(archive, f"{key}.npy") as file:
+            arrays.append(np.lib.format.read_array(file, allow_pickle=False))
+    return arrays
 
 
 def to_unit_range(pictures: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:

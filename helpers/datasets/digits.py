@@ -4,7 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.datasets.dataset import Dataset, find_or_download, to_unit_range
+from helpers.datasets.dataset import (
+    Dataset,
+    find_or_download,
+    read_arrays,
+    to_unit_range,
+)
 from helpers.engine import archives
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -16,11 +21,14 @@ MNIST_SHAPES = {
     "x_test": (10_000, 28, 28),
     "y_test": (10_000,),
 }
+VALIDATION = 10_000  # the first of x_train
 LARGEST = 60_000_000  # bytes of all arrays, unpacked
 
 
 def load_mnist() -> Dataset:
-    """Return the MNIST digits: 60,000 to train with, 10,000 held out, 28 x 28 x 1.
+    """Return the MNIST digits, 28 x 28 x 1: 50,000 for training, 10,000 for the test.
+
+    Another 10,000, the first of the 60,000 training digits, are for validation.
 
     Looks for ``mnist.npz`` in the folder that ``VAE_COURSE_DATA`` names, then in
     ``data/``; then downloads it there; then, with a message, falls back on
@@ -60,11 +68,15 @@ def read_mnist(path: Path, source: str) -> Dataset:
             f"{path} is not a readable MNIST file ({error}): delete it, and it is "
             "downloaded again"
         ) from error
+    x = {part: arrays[f"x_{part}"][..., np.newaxis] for part in ("train", "test")}
+    y = {part: arrays[f"y_{part}"].astype(np.int64) for part in ("train", "test")}
     return Dataset(
-        x_train=to_unit_range(arrays["x_train"][..., np.newaxis]),
-        y_train=arrays["y_train"].astype(np.int64),
-        x_test=to_unit_range(arrays["x_test"][..., np.newaxis]),
-        y_test=arrays["y_test"].astype(np.int64),
+        x_train=to_unit_range(x["train"][VALIDATION:]),
+        y_train=y["train"][VALIDATION:],
+        x_validation=to_unit_range(x["train"][:VALIDATION]),
+        y_validation=y["train"][:VALIDATION],
+        x_test=to_unit_range(x["test"]),
+        y_test=y["test"],
         name="MNIST",
         source=source,
     )
@@ -72,8 +84,7 @@ def read_mnist(path: Path, source: str) -> Dataset:
 
 def read_array(archive, key: str) -> np.ndarray:
     """Return one of MNIST's arrays, or raise an error that says how it differs."""
-    with archives.open_member(archive, f"{key}.npy") as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
+    (array,) = read_arrays(archive, key)
     if (array.dtype, array.shape) != (np.uint8, MNIST_SHAPES[key]):
         found = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{key} must be uint8 of {MNIST_SHAPES[key]}, and is {found}")
@@ -89,8 +100,8 @@ def digits_stand_in(
 ) -> Dataset:
     """Return scikit-learn's 1,797 real digits, enlarged to 28 x 28 and varied a little.
 
-    One original in five is held out, so that no held-out picture is a variation of a
-    training one.
+    One original in five is in the test set and one in ten in the validation set, with
+    ``copies_test`` variations each, so that no two parts hold variations of the same.
 
     Source: Alpaydin, Kaynak, "Optical recognition of handwritten digits", UCI (1998).
     """
@@ -102,10 +113,15 @@ def digits_stand_in(
     x_train, x_test, y_train, y_test = train_test_split(
         x, y, test_size=0.2, stratify=y, random_state=seed
     )
+    x_train, x_validation, y_train, y_validation = train_test_split(
+        x_train, y_train, test_size=len(x) // 10, stratify=y_train, random_state=seed
+    )
     rng = np.random.default_rng(seed)
     return Dataset(
         x_train=varied_digits(x_train, copies_train, rng),
         y_train=np.tile(y_train, copies_train).astype(np.int64),
+        x_validation=varied_digits(x_validation, copies_test, rng),
+        y_validation=np.tile(y_validation, copies_test).astype(np.int64),
         x_test=varied_digits(x_test, copies_test, rng),
         y_test=np.tile(y_test, copies_test).astype(np.int64),
         name="small digits",
