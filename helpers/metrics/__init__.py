@@ -21,6 +21,7 @@ from helpers.metrics.codes import (
     overlap,
 )
 from helpers.metrics.pictures import TrackQuality, mse, psnr, quality, ssim
+from helpers.metrics.samples import sample_distance, two_sample_test
 from helpers.metrics.scores import (
     Estimate,
     auc,

@@ -1,0 +1,312 @@
+"""helpers/metrics/samples.py: what each measure must rank, and by how much."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from helpers import datasets, metrics, models, training
+from helpers.datasets.dataset import find_file
+from helpers.metrics import samples, train_classifier
+
+rng = np.random.default_rng
+
+
+def blurred(x):
+    """Pictures whose pixels are means of 3 x 3."""
+    return ndimage.uniform_filter(x, (0, 3, 3, 0))
+
+
+def chosen(x, count, seed=0):
+    """So many pictures, at random and with repetition."""
+    return x[rng(seed).integers(len(x), size=count)]
+
+
+def class_means(x, y):
+    """For every picture the mean of its class."""
+    return np.stack([x[y == label].mean(axis=0) for label in range(10)])[y]
+
+
+def spread(estimate):
+    """The standard deviation over five sets, from the interval of their mean."""
+    return (estimate.high - estimate.low) / 2 * np.sqrt(5) / 2.776
+
+
+def altered(x, y):
+    """What real digits become when quality or variety falls."""
+    count = len(x)
+    return {
+        "blurred": blurred(x),
+        "means": class_means(x, y),
+        "one": np.repeat(x[:1], count, axis=0),
+        "noise": rng(0).random(x.shape, "float32"),
+        "half the classes": chosen(x[y < 5], count),
+        "a hundred": chosen(x[:100], count),
+        "threes": chosen(x[y == 3], count),
+    }
+
+
+def check_order(found, real):
+    """Quality and variety cost more than the intervals' width, in the right order."""
+    for better, worse in (
+        (real, found["blurred"]),
+        (found["blurred"], found["means"]),
+        (found["blurred"], found["one"]),
+        (found["means"], found["noise"]),
+        (found["one"], found["noise"]),
+        (real, found["half the classes"]),
+        (real, found["a hundred"]),
+        (found["half the classes"], found["threes"]),
+        (found["a hundred"], found["one"]),
+    ):
+        assert better.high < worse.low
+    assert real.low < 0 < real.high + spread(real)
+
+
+def check_shifts(x, reference, real):
+    """A pixel's shift in any direction moves the value by less than its spread."""
+    for step, axis in ((1, 1), (-1, 1), (1, 2), (-1, 2)):
+        moved = metrics.sample_distance(np.roll(x, step, axis), reference)
+        assert abs(moved.value - real.value) < spread(real)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The stand-in's digits; no original is in both parts."""
+    return datasets.digits_stand_in(copies_train=3, copies_test=7)
+
+
+@pytest.mark.slow
+def test_the_distance_ranks_what_became_of_small_digits(digits):
+    x, y, reference = digits.x_test, digits.y_test, digits.x_train
+    sets = altered(x, y)
+    found = {n: metrics.sample_distance(s, reference) for n, s in sets.items()}
+    real = metrics.sample_distance(x, reference)
+    check_order(found, real)
+    check_shifts(x, reference, real)
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """MNIST's validation digits and test digits, with the labels of the latter."""
+    path = find_file("mnist.npz")
+    if path is None:
+        pytest.skip("MNIST is not at hand")
+    with np.load(path) as archive:
+        parts = archive["x_train"], archive["x_test"], archive["y_test"]
+    train, test = ((x / 255).astype("float32")[..., np.newaxis] for x in parts[:2])
+    return train[:10_000], train[10_000:], test, parts[2]
+
+
+@pytest.mark.slow
+def test_the_distance_ranks_samples_between_real_and_blurred_digits(mnist):
+    """Of a VAE with 32 latents, briefly trained; blurred samples are worse than it."""
+    validation, train, test, labels = mnist
+    vae = models.build_vae(latent_size=32)
+    options = {"batch_size": 256, "learning_rate": 7e-3, "verbose": False}
+    training.train_seeded(vae, train, steps=800, **options)
+    drawn = vae.generate(5000, seed=0)
+    found = {
+        name: metrics.sample_distance(x, validation)
+        for name, x in altered(test, labels).items()
+    }
+    real = metrics.sample_distance(test, validation)
+    check_order(found, real)
+    check_shifts(test, validation, real)
+    of_vae = metrics.sample_distance(drawn, validation)
+    assert real.high < of_vae.low
+    assert of_vae.high < found["blurred"].low
+    assert of_vae.high < metrics.sample_distance(blurred(drawn), validation).low
+
+
+@pytest.mark.slow
+def test_the_shipped_classifier_knows_test_digits(mnist):
+    _, _, test, labels = mnist
+    share = train_classifier.accuracy(samples.shipped_classifier(), test, labels)
+    assert share > 0.985
+
+
+def test_the_shipped_classifier_is_small_and_read_once():
+    assert samples.CLASSIFIER.stat().st_size < 100_000
+    assert samples.shipped_classifier() is samples.shipped_classifier()
+
+
+@pytest.fixture
+def features(monkeypatch):
+    """In the place of the classifier's features two pixels, times a hundred."""
+    monkeypatch.setattr(
+        samples, "digit_features", lambda x: 100.0 * x[:, 0, :2, 0].astype("float64")
+    )
+
+
+def test_the_squared_mmd_by_its_definition():
+    """By loops over all pairs; 0 on average for equal distributions."""
+    a, b = rng(0).normal(size=(7, 3)), rng(1).normal(1, 2, size=(5, 3))
+
+    def kernel(u, v):
+        return (u @ v / 3 + 1) ** 3
+
+    def mean(us, vs):
+        values = [kernel(u, v) for u in us for v in vs if u is not v]
+        return np.mean(values)
+
+    a, b = list(a), list(b)
+    expected = mean(a, a) + mean(b, b) - 2 * mean(a, b)
+    assert samples.squared_mmd(np.array(a), np.array(b)) == pytest.approx(expected)
+    values = [samples.squared_mmd(*rng(s).normal(size=(2, 10, 3))) for s in range(2000)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(2000)
+
+
+def test_the_interval_covers_the_value_that_is_known(features):
+    """For normals of mean 0 and 1 in one feature: kernel means by their moments.
+
+    E (xy + 1)^3 = E x^3 E y^3 + 3 E x^2 E y^2 + 3 E x E y + 1; the other feature is 0,
+    so that the products are halved.
+    """
+    spike, small = 0.3, 0.01  # pixels are 0.01 with these probabilities, else 0
+    covered = 0
+    for seed in range(200):
+        pair = np.zeros((2, 500, 28, 28, 1), "float32")
+        for x, share in zip(pair, (spike, 0.5), strict=True):
+            x[:, 0, 0, 0] = small * (rng((seed, int(10 * share))).random(500) < share)
+        found = metrics.sample_distance(*pair, size=50, seed=seed)
+        # a feature is 1 or 0: the kernel is 1.5^3 for two ones, else 1
+        expected = (1.5**3 - 1) * (spike - 0.5) ** 2
+        covered += found.low < expected < found.high
+    assert 0.9 * 200 < covered < 0.995 * 200
+
+
+def test_the_distance_has_sets_of_equal_size_that_share_no_picture(
+    features, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        samples, "squared_mmd", lambda a, b: seen.append((a, b)) or float(len(seen))
+    )
+    x = np.zeros((130, 28, 28, 1), "float32")
+    x[:, 0, 0, 0] = np.arange(130) / 1000
+    found = metrics.sample_distance(x, np.tile(x, (2, 1, 1, 1))[:200], size=30)
+    assert found.value == 3
+    assert [len(a) == len(b) == 26 for a, b in seen] == [True] * 5
+    rows = np.concatenate([a[:, 0] for a, _ in seen])
+    assert len(np.unique(rows)) == 130
+    half = 2.776 * np.sqrt(2.5 / 5)
+    assert found.high - found.value == pytest.approx(half, rel=1e-3)
+    assert found.value - found.low == pytest.approx(half, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_distance_and_another_a_near_one(digits):
+    pair = blurred(digits.x_test), digits.x_train
+    found, again, other = (metrics.sample_distance(*pair, seed=s) for s in (0, 0, 1))
+    assert again == found != other
+    assert other.value == pytest.approx(found.value, rel=0.2)
+
+
+def test_digits_are_moved_as_a_whole():
+    x = np.zeros((300, 9, 9, 1), "float32")
+    x[:, 4, 4] = 1
+    moved = train_classifier.moved(x, rng(0))
+    assert moved.shape == x.shape
+    places = np.argwhere(moved[..., 0])
+    assert (places[:, 0] == np.arange(300)).all()
+    assert set(places[:, 1]) == set(places[:, 2]) == {2, 3, 4, 5, 6}
+
+
+@pytest.mark.slow
+def test_the_classifier_learns_and_its_features_are_standardised(digits):
+    x, y = digits.x_train, digits.y_train
+    classifier = train_classifier.train_classifier(x, y, epochs=3)
+    assert train_classifier.accuracy(classifier, digits.x_test, digits.y_test) > 0.8
+    features = models.in_batches(classifier, x)["features"]
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-2)
+    for layer in np.split(features, [32, 96], axis=1):
+        assert layer.var(axis=0).mean() == pytest.approx(1, rel=1e-2)
+
+
+RED = np.float32([0.1, 0, 0])
+WORSE = {  # what a judge must find, and how often at least
+    "blurred": (blurred, 0.9),
+    "redder": (lambda x: np.clip(x + RED, 0, 1), 0.7),
+    "a hundred": (lambda x: chosen(x[:100], len(x)), 0.8),
+    "one": (lambda x: np.repeat(x[:1], len(x), axis=0), 0.95),
+    "noise": (lambda x: rng(0).random(x.shape), 0.95),
+}
+
+
+@pytest.fixture(scope="module")
+def cats():
+    """Two sets of drawn cats."""
+    return np.split(datasets.drawn_cats_stand_in(2000).x_train[:1600], 2)
+
+
+@pytest.mark.slow
+def test_a_judge_cannot_tell_cats_from_cats(cats):
+    """The state of Keras's generator stays as it is, and does not matter."""
+    keras.utils.set_random_seed(1)
+    before = keras.random.uniform(())
+    found = metrics.two_sample_test(*cats)
+    keras.utils.set_random_seed(1)
+    assert float(keras.random.uniform(())) == float(before)
+    assert found.low < 0.5 < found.high
+    assert found.high - found.low < 0.08
+    assert metrics.two_sample_test(*cats) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("change", "share"), WORSE.values(), ids=WORSE)
+def test_a_judge_tells_cats_from_what_became_of_others(cats, change, share):
+    real, others = cats
+    found = metrics.two_sample_test(change(others), real)
+    assert share < found.value
+    assert 0.5 < found.low < found.value <= found.high <= 1
+
+
+def test_a_judge_is_asked_about_pictures_that_it_was_not_trained_on(monkeypatch):
+    """And about as many of either kind, whatever there is."""
+    trained = []
+
+    def judge(drawn, real, steps, generator):
+        trained.extend([drawn, real])
+        return lambda x: x[:, :1, 0, 0] - 0.5  # right about all but ten
+
+    monkeypatch.setattr(samples, "trained_judge", judge)
+    drawn, real = np.ones((120, 9, 9, 1), "float32"), np.zeros((101, 9, 9, 1))
+    drawn[:, 1, 1, 0] = np.arange(120) / 120
+    real[:, 1, 1, 0] = np.arange(101) / 101
+    found = metrics.two_sample_test(drawn, real)
+    assert [len(x) for x in trained] == [50, 50]
+    assert found.value == found.high == 1
+    assert found.low == pytest.approx(100 / (100 + 1.96**2), abs=1e-3)  # Wilson's
+    assert metrics.two_sample_test(real, drawn).value == 0
+
+
+GREY = np.full((100, 28, 28, 1), 0.5, "float32")
+WRONG = {
+    "no channels": (GREY[..., 0], "(100, 28, 28)"),
+    "too few": (GREY[:99], "99"),
+    "bytes": (np.uint8(255 * GREY), "[127, 127]"),
+    "negative": (GREY - 1, "[-0.5, -0.5]"),
+    "nan": (GREY * np.nan, "[nan, nan]"),
+    "another size": (GREY[:, 1:], "27, 28, 1)"),
+    "text": (GREY.astype(str), "<U"),
+}
+
+
+@pytest.mark.parametrize(("x", "value"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("name", ["sample_distance", "two_sample_test"])
+@pytest.mark.parametrize("first", [True, False])
+def test_wrong_sets_are_refused(name, x, value, first):
+    with pytest.raises(ValueError, match=re.escape(value)):
+        getattr(metrics, name)(*((x, GREY) if first else (GREY, x)))
+
+
+def test_wrong_sizes_and_steps_are_refused():
+    with pytest.raises(ValueError, match="19"):
+        metrics.sample_distance(GREY, GREY, size=19)
+    with pytest.raises(ValueError, match="0"):
+        metrics.two_sample_test(GREY, GREY, steps=0)
+    with pytest.raises(ValueError, match=re.escape("(100, 28, 28, 3)")):
+        metrics.sample_distance(GREY, np.repeat(GREY, 3, axis=-1))
