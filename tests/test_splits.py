@@ -364,7 +364,7 @@ def test_the_file_of_groups_is_whole_and_names_groups_by_their_first():
 @needs_cats
 @pytest.mark.slow
 def test_no_held_out_photograph_has_a_twin_in_training():
-    """Searched by other code than the one that made the groups, for 150 of each part."""
+    """Searched by other code than the one that made the groups, 150 of each part."""
     data = datasets.load_cats()
     rng = np.random.default_rng(0)
     for held_out in (data.x_validation, data.x_test):

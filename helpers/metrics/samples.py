@@ -144,10 +144,10 @@ def two_sample_test(
     network finds no difference. 1 is the floor: all samples show that they are none.
     It grows with what the network can learn from so many pictures in so many steps, so
     compare values of equal numbers and steps. It says that sets differ, not that
-    samples look bad: a slight tint of all pictures is found like a blur, and so is a seam at the
-    border. Of 1,000 and 1,000 photographs of cats: other cats 0.50 (0.496 to 0.511 over
-    five seeds), red raised by 0.05 0.78, blurred (3 x 3) 0.91, a hundred cats repeated
-    0.94, one cat repeated and noise 1.00.
+    samples look bad: a slight tint of all pictures is found like a blur, and so is a
+    seam at the border. Of 1,000 and 1,000 photographs of cats: other cats 0.50 (0.496
+    to 0.511 over five seeds), red raised by 0.05 0.78, blurred (3 x 3) 0.91, a hundred
+    cats repeated 0.94, one cat repeated and noise 1.00.
 
     Args:
         reference: real pictures of the same shape that the model has not seen. Twins
@@ -172,7 +172,7 @@ def two_sample_test(
     pairs = list(zip((samples, reference), orders, strict=True))
     fit = [x[order[:count]] for x, order in pairs]
     ask = [x[order[count : 2 * count]] for x, order in pairs]
-    judge = trained_judge(*fit, steps, rng)
+    judge = trained_judge(fit[0], fit[1], steps, rng)
     right = sum(
         int(np.sum((models.in_batches(judge, x, 250) > 0) == sampled))
         for x, sampled in zip(ask, (True, False), strict=True)

@@ -72,13 +72,13 @@ def accuracy(classifier: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
 def main(path: Path = CLASSIFIER) -> None:
     """Train, print the accuracy on test digits, and write the weights."""
     data = datasets.load_mnist()
-    x, y = data.x_train[-TRAINED_ON:], data.y_train[-TRAINED_ON:]
+    x, y = data.x_train[-TRAINED_ON:], np.asarray(data.y_train)[-TRAINED_ON:]
     if data.name != "MNIST" or len(x) != TRAINED_ON or x.shape[1:] != DIGIT_SHAPE:
         raise SystemExit(f"the classifier is trained on MNIST, and this is {data}")
     classifier = train_classifier(x, y)
     models.save_weights(classifier, path)
     models.load_weights(classifier, path)  # of half the digits, as they will be used
-    share = accuracy(classifier, data.x_test, data.y_test)
+    share = accuracy(classifier, data.x_test, np.asarray(data.y_test))
     print(f"{path.name}: {share:.2%} of {len(data.x_test):,} test digits are right")
 
 
