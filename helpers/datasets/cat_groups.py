@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from helpers.datasets import twins
+from helpers.datasets import crops, twins
 from helpers.datasets.dataset import find_file, read_arrays
 from helpers.engine import archives, files
 
@@ -118,13 +118,19 @@ def mean_colours(pictures: np.ndarray) -> np.ndarray:
 def save_groups(path: Path, pictures: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Group pictures ``cat_0``, ``cat_1``, ...; save and return their groups, (n,).
 
+    Twins and crops of one photograph are a group.
+
     Raises:
         ValueError: they have other names.
     """
     expected = [f"cat_{number}" for number in range(len(names))]
     if [stem(name) for name in names] != expected:
         raise ValueError("pictures must be cat_0, cat_1, ... without a gap")
-    groups = twins.twin_groups(pictures).astype(np.int32)
+    twin_groups = twins.twin_groups(pictures)
+    firsts = np.unique(twin_groups)
+    links = firsts[crops.crop_pairs(pictures[firsts])]
+    links = np.hstack([links, [np.arange(len(pictures)), twin_groups]])
+    groups = twins.linked(links, len(pictures)).astype(np.int32)
     colours = np.rint(mean_colours(pictures)).astype(np.uint8)
     with files.whole(path) as file:
         np.savez_compressed(file, groups=groups, colours=colours)

@@ -38,15 +38,20 @@ def twin_groups(pictures: np.ndarray, known: np.ndarray | None = None) -> np.nda
         known: (n,) the number of the group of a picture whose group is known, negative
             where it is not. Only pictures of unknown groups are compared, with all.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     count = len(pictures)
     known = np.full(count, -1) if known is None else np.asarray(known)
     _, first, number = np.unique(known, return_index=True, return_inverse=True)
     of_known = np.flatnonzero(known >= 0)
     links = np.stack([of_known, first[number[of_known]]])
     links = np.hstack([links, twin_pairs(pictures, np.flatnonzero(known < 0))])
+    return linked(links, count)
+
+
+def linked(links: np.ndarray, count: int) -> np.ndarray:
+    """Return for each of so many the first one that links (2, n) lead to, (count,)."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(links.shape[1], bool), links), (count, count))
     group = connected_components(graph, directed=False)[1]
     _, first, group = np.unique(group, return_index=True, return_inverse=True)
