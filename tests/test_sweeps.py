@@ -474,7 +474,7 @@ def rows_of(path):
 
 
 def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
-    stand_in = datasets.Dataset(*np.zeros((2, 1, 28, 28, 1)), "small digits", "here")
+    stand_in = datasets.Dataset(*np.zeros((3, 1, 28, 28, 1)), "small digits", "here")
     monkeypatch.setattr(datasets, "load_mnist", lambda: stand_in)
     monkeypatch.setattr(results.paths, "build_folder", lambda: tmp_path)
     assert results.main([]) == 1

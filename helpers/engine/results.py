@@ -92,10 +92,9 @@ def load_digits() -> Digits:
         raise ValueError(
             f"results are of MNIST, and this is {data.name}: save mnist.npz in data/"
         )
-    x, y, held = data.x_train, data.y_train, getattr(data, "x_validation", None)
-    if held is None:
-        held, x, y = x[:10_000], x[10_000:], y[10_000:]
-    return Digits(x, y, held, data.x_test, data.y_test)
+    return Digits(
+        data.x_train, data.y_train, data.x_validation, data.x_test, data.y_test
+    )
 
 
 def untrained(configuration: dict, digits: Digits):
