@@ -187,7 +187,8 @@ def test_a_killed_sweep_loses_nothing_and_leaves_no_child(tmp_path):
     process = subprocess.Popen(command, env=os.environ | known, stderr=subprocess.PIPE)
     try:
         until(lambda: len(list(raw.glob("*.json"))) == 3)
-        until(lambda: len(list(raw.glob("*.log"))) == 2)  # both are at work
+        until(lambda: len(list(raw.glob("*.log"))) == 2)  # of those that go on
+        until(lambda: len(children_of(process.pid)) == 2)
         before, children = files_in(raw), children_of(process.pid)
         with pytest.raises(RuntimeError, match="another sweep uses"):
             training.sweep(swept.square, grid, raw)
@@ -206,7 +207,7 @@ def test_a_killed_sweep_loses_nothing_and_leaves_no_child(tmp_path):
     assert len(list(tmp_path.glob("[0-2]-*"))) == 3  # no call came twice
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     """Wait for a condition; fail after some seconds."""
     end = time.time() + seconds
     while not condition():
