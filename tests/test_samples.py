@@ -11,6 +11,8 @@ from helpers import datasets, metrics, models, training
 from helpers.datasets.dataset import find_file
 from helpers.metrics import samples, train_classifier
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng
 
 

@@ -20,6 +20,8 @@ from campaign import tries
 from helpers import datasets, families, metrics, models, training
 from helpers.engine import paths, results, sweeps
 
+pytestmark = pytest.mark.slow
+
 posix = pytest.mark.skipif(os.name != "posix", reason="kills with signals")
 GRID = [{"x": x} for x in (3, 1, 2)]
 SQUARES = [{"square": 9}, {"square": 1}, {"square": 4}]
