@@ -13,7 +13,7 @@ from keras import ops
 from keras.losses import SparseCategoricalCrossentropy
 
 from helpers import datasets, models
-from helpers.metrics.samples import CLASSIFIER, DIGIT_SHAPE, digit_classifier
+from helpers.metrics.samples import CLASSIFIER, DIGIT_SHAPE, cut, digit_classifier
 
 TRAINED_ON = 50_000  # the last of the training digits
 EPOCHS, BATCH, PEAK_RATE = 6, 128, 5e-3
@@ -43,12 +43,8 @@ def train_classifier(
 
 def moved(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return pictures (n, height, width, channels), each moved at random."""
-    height, width = x.shape[1:3]
     padded = np.pad(x, ((0, 0), *[(FURTHEST, FURTHEST)] * 2, (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (1, 2))
-    down, right = rng.integers(2 * FURTHEST + 1, size=(2, len(x)))
-    chosen = windows[np.arange(len(x)), down, right]  # (n, channels, height, width)
-    return np.ascontiguousarray(np.moveaxis(chosen, 1, -1))
+    return cut(padded, x.shape[1], x.shape[2], rng)
 
 
 def standardise(classifier: keras.Model, x: np.ndarray) -> None:
