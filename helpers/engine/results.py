@@ -31,7 +31,9 @@ RESULTS = paths.data_folder() / "results"
 KEYS = ("family", "latents", "beta", "seed")
 BOUNDS = ("elbo", "rate", "distortion", "elbo_binary", "elbo_binary_error")
 BOUNDS += ("iwae_binary", "iwae_binary_error", "active_units")
-COLUMNS = (*KEYS, *BOUNDS, "mse", "knn_accuracy", "steps", "seconds", "converged")
+COLUMNS = (*KEYS, *BOUNDS, "mse", "knn_accuracy")
+COLUMNS += ("sample_distance", "sample_distance_low", "sample_distance_high")
+COLUMNS += ("steps", "seconds", "converged")
 CURVES = (*KEYS, "step", "loss", "rate", "distortion")
 
 
@@ -72,8 +74,9 @@ def family_run(configuration: dict) -> dict:
     model = untrained(configuration, digits)
     history = train_until_it_stops(model, digits, **configuration)
     stem = "_".join(f"{configuration[key]}" for key in (*KEYS, "cap"))
-    keep(model, digits, paths.build_folder() / "results" / "models" / stem)
-    figures = measured(model, digits)
+    samples = sampled(model, digits, SAMPLES)
+    keep(model, samples, paths.build_folder() / "results" / "models" / stem)
+    figures = measured(model, samples, digits)
     done = {"steps": history["step"][-1], "seconds": history.pop("seconds")}
     done["converged"] = int(done["steps"] < configuration["cap"])
     return {**figures, **done, "curve": history}
@@ -159,7 +162,7 @@ def train_until_it_stops(model, digits: Digits, seed: int, cap: int, **_) -> dic
     return {"step": steps, **curve, "seconds": seconds}
 
 
-def measured(model, digits: Digits) -> dict:
+def measured(model, samples: np.ndarray, digits: Digits) -> dict:
     """Return a model's figures on test digits; a new measure is one more entry here."""
     from helpers import metrics
     from helpers.models import VAE
@@ -170,7 +173,9 @@ def measured(model, digits: Digits) -> dict:
     known = model.encode(digits.x_train), digits.y_train
     asked = model.encode(digits.x_test), digits.y_test
     figures["knn_accuracy"] = metrics.knn_accuracy(*known, *asked)
-    return figures
+    distance = metrics.sample_distance(samples, digits.x_test)
+    named = ("", distance.value), ("_low", distance.low), ("_high", distance.high)
+    return figures | {f"sample_distance{end}": value for end, value in named}
 
 
 def bounds(vae, x_test: np.ndarray) -> dict:
@@ -201,12 +206,12 @@ def bounds(vae, x_test: np.ndarray) -> dict:
     return figures | {"active_units": metrics.active_units(vae, x_test)}
 
 
-def keep(model, digits: Digits, stem: Path) -> None:
+def keep(model, samples: np.ndarray, stem: Path) -> None:
     """Keep weights and samples, so that a new measure needs no new training."""
     from helpers.models import save_weights
 
     save_weights(model, stem.with_name(f"{stem.name}.weights.npz"))
-    pictures = np.round(255 * sampled(model, digits, SAMPLES)).astype(np.uint8)
+    pictures = np.round(255 * samples).astype(np.uint8)
     with files.whole(stem.with_name(f"{stem.name}.samples.npz")) as file:
         np.savez_compressed(file, samples=pictures)
 
