@@ -85,6 +85,7 @@ def test_the_distortion_is_that_of_the_pictures_class(make_conditional, x):
     assert metrics.elbo(vae, x).distortion == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_class_says():
     """Where the class says all, the code says nothing, and the class is drawn."""
     templates = np.zeros((CLASSES, 8, 8, 1), "float32")

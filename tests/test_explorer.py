@@ -21,7 +21,11 @@ from helpers.plots import explorer
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), "")
 HINT = "no Chromium here: apt-get install chromium, and the page is tested in it"
-needs_browser = pytest.mark.skipif(not BROWSER, reason=HINT)
+
+
+def needs_browser(test):
+    """Mark a test that opens pages in Chromium: seconds each."""
+    return pytest.mark.slow(pytest.mark.skipif(not BROWSER, reason=HINT)(test))
 
 
 def small_vae(latent_size, family="normal", hidden=(48, 32), activation="silu"):
@@ -149,7 +153,6 @@ def greys(vae, codes):
     return 255 * vae.decode(np.asarray(codes, "float32")).reshape(len(codes), -1)
 
 
-@pytest.mark.slow
 @needs_browser
 def test_decoders_and_encoders_equal_keras(pair, digits, tmp_path):
     plane, many, page = pair
@@ -168,7 +171,6 @@ def test_decoders_and_encoders_equal_keras(pair, digits, tmp_path):
         assert np.abs(answer[f"{name}Means"] - means).max() < 0.05
 
 
-@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("activation", explorer.ACTIVATIONS)
 def test_every_activation_is_keras_own(digits, tmp_path, activation):

@@ -108,6 +108,7 @@ def test_points_are_where_they_belong_in_their_colour(tmp_path, classes):
     assert low[1] < 0.1 < 0.9 < high[1]
 
 
+@pytest.mark.slow
 def test_every_digit_keeps_its_colour(tmp_path, greys):
     pictures = np.random.default_rng(0).random(greys.shape)
     panels = {

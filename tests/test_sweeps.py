@@ -355,12 +355,12 @@ def test_every_family_stands_in_the_grid_with_three_seeds_and_nothing_twice():
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
-    """The experiment on sixty soft digits, with rounds of two steps."""
+    """The experiment on 330 soft digits, with rounds of two steps."""
     rng = np.random.default_rng(0)
-    x = rng.uniform(size=(260, 28, 28, 1)).astype("float32") ** 4
-    y = np.arange(260) % 10
+    x = rng.uniform(size=(330, 28, 28, 1)).astype("float32") ** 4
+    y = np.arange(330) % 10
     digits = results.Digits(x[:200], y[:200], x[200:230], x[230:], y[230:])
-    known = {"ROUND": 2, "DIGITS": 8, "IMPORTANCE": 40, "SAMPLES": 70}
+    known = {"ROUND": 2, "DIGITS": 8, "IMPORTANCE": 40, "SAMPLES": 110}
     known |= {"load_digits": lambda: digits, "RESULTS": tmp_path / "results"}
     for name, value in known.items():
         monkeypatch.setattr(results, name, value)
@@ -377,6 +377,8 @@ def test_a_run_trains_a_vae_and_measures_it(tiny, tmp_path):
     assert set(run) | set(results.KEYS) == {*results.COLUMNS, "curve"}
     assert run["elbo"] == pytest.approx(-(run["rate"] + run["distortion"]), rel=1e-5)
     assert run["elbo_binary"] < run["iwae_binary"]
+    low, high = run["sample_distance_low"], run["sample_distance_high"]
+    assert 0 < low < run["sample_distance"] < high
     assert run["curve"]["step"] == [2, 4, 6]
     assert run["steps"] == 6 and run["converged"] == 0
     stem = tmp_path / "build" / "results" / "models" / "normal_3_1_0_6"
@@ -385,8 +387,8 @@ def test_a_run_trains_a_vae_and_measures_it(tiny, tmp_path):
     assert metrics.elbo(model, tiny.x_test).elbo == pytest.approx(run["elbo"], rel=1e-2)
     with np.load(stem.with_name(f"{stem.name}.samples.npz")) as archive:
         samples = archive["samples"]
-    assert samples.shape == (70, 28, 28, 1) and samples.dtype == np.uint8
-    assert np.abs(samples / 255 - model.generate(70)).max() < 0.05
+    assert samples.shape == (110, 28, 28, 1) and samples.dtype == np.uint8
+    assert np.abs(samples / 255 - model.generate(110)).max() < 0.05
 
 
 @pytest.mark.slow
