@@ -2,8 +2,8 @@
 
 python -m helpers.engine.results [--minutes 30] [--workers 2]
 
-Each call goes on where the last one stopped. A command, and the one file of the engine
-that imports from the floors above, in its functions: nothing imports it.
+Each call goes on with the runs that the tables lack. A command, and the one file of the
+engine that imports from the floors above, in its functions: nothing imports it.
 """
 
 import argparse
@@ -48,18 +48,20 @@ class Digits(NamedTuple):
 
 
 def grid() -> list[dict]:
-    """Return every configuration once: families by seed, latent sizes, betas."""
+    """Return every configuration once: one seed of each, then the other seeds."""
     from helpers.families import registry
 
-    by_seed = [
-        {"family": name, "latents": 16, "beta": 1, "seed": seed}
-        for name in (*sorted(registry()), "autoencoder")
-        for seed in SEEDS
-    ]
     normal = {"family": "normal", "latents": 16, "beta": 1, "seed": 0}
+    by_seed = [
+        normal | {"family": name, "seed": seed}
+        for seed in SEEDS
+        for name in ("autoencoder", *sorted(registry()))
+    ]
     by_size = [normal | {"latents": size} for size in LATENTS]
     by_beta = [normal | {"beta": beta} for beta in BETAS]
-    every = [each | {"cap": CAP} for each in by_seed + by_size + by_beta]
+    first = len(by_seed) // len(SEEDS)
+    every = by_seed[:first] + by_size + by_beta + by_seed[first:]
+    every = [each | {"cap": CAP} for each in every]
     return [each for place, each in enumerate(every) if each not in every[:place]]
 
 
@@ -234,19 +236,34 @@ def sampled(model, digits: Digits, count: int, seed: int = 0) -> np.ndarray:
     return model.decode(density.sample(count)[0].astype("float32"))
 
 
-def write_tables(configurations: list[dict], results: list, folder: Path) -> None:
-    """Write families.csv, a row per finished result, and curves.csv, one per round."""
-    rows, points = [], []
-    for configuration, result in zip(configurations, results, strict=True):
-        if result is None:
-            continue
-        keys = {key: configuration[key] for key in KEYS}
-        curve = result["curve"]
-        rows.append(keys | {k: v for k, v in result.items() if k != "curve"})
-        values = zip(*curve.values(), strict=True)
-        points += [keys | dict(zip(curve, point, strict=True)) for point in values]
-    write_csv(folder / "families.csv", COLUMNS, rows)
-    write_csv(folder / "curves.csv", CURVES, points)
+def recorded(folder: Path) -> dict[tuple[str, ...], tuple[dict, list[dict]]]:
+    """Return by run what the tables hold: its row, and the points of its curve."""
+    points: dict[tuple[str, ...], list[dict]] = {}
+    for point in read_csv(folder / "curves.csv"):
+        points.setdefault(key_of(point), []).append(point)
+    rows = {key_of(row): row for row in read_csv(folder / "families.csv")}
+    return {key: (row, points[key]) for key, row in rows.items()}
+
+
+def read_csv(path: Path) -> list[dict]:
+    """Return a table's rows, all as text; none where there is no table yet."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def key_of(run: dict) -> tuple[str, ...]:
+    """Return what tells a run from all others, as the tables write it."""
+    return tuple(str(run[key]) for key in KEYS)
+
+
+def as_rows(configuration: dict, result: dict) -> tuple[dict, list[dict]]:
+    """Return a finished run's row, and the points of its curve."""
+    keys, result = {key: configuration[key] for key in KEYS}, dict(result)
+    curve = result.pop("curve")
+    points = zip(*curve.values(), strict=True)
+    return keys | result, [keys | dict(zip(curve, p, strict=True)) for p in points]
 
 
 def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
@@ -268,24 +285,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
-    function, raw = (
-        "helpers.engine.results:family_run",
-        paths.build_folder() / "results",
-    )
-    failed, configurations = False, grid()
+    function, raw = "helpers.engine.results:family_run", paths.build_folder()
+    kept, every, failed = recorded(RESULTS), grid(), False
+    todo = [each for each in every if key_of(each) not in kept]
+    if not todo:
+        print(f"All {len(every)} runs are in {RESULTS}: delete rows to make them again")
+        return 0
     try:
         load_digits()  # once, before workers do so at the same time
         options = {"workers": given.workers, "minutes": given.minutes}
-        sweeps.sweep(function, configurations, raw, **options)
+        sweeps.sweep(function, todo, raw / "results", **options)
     except (OSError, RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         failed = True
-    results = sweeps.finished(function, configurations, raw)
-    left = results.count(None)
-    folder = raw if left else RESULTS
-    write_tables(configurations, results, folder)
-    print(f"{len(results) - left} of {len(results)} runs are in {folder}")
-    if left:
+    results = sweeps.finished(function, todo, raw / "results")
+    for each, result in zip(todo, results, strict=True):
+        if result is not None:
+            kept[key_of(each)] = as_rows(each, result)
+    done = [kept[key_of(each)] for each in every if key_of(each) in kept]
+    if done:
+        write_csv(RESULTS / "families.csv", COLUMNS, [row for row, _ in done])
+        write_csv(
+            RESULTS / "curves.csv", CURVES, [p for _, points in done for p in points]
+        )
+    print(f"{len(done)} of {len(every)} runs are in {RESULTS}")
+    if len(done) < len(every):
         print("The same command goes on with the others.")
     return int(failed)
 
