@@ -1,5 +1,6 @@
 """helpers/plots: arrays land where they should, and every figure says what it shows."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
 from helpers import families, models, plots
 from helpers.plots import notebook_01, notebook_05, style
@@ -418,11 +420,103 @@ def test_paths_show_routes_and_every_twentieth_gap():
     np.testing.assert_allclose(gap, 1, atol=0.05)
 
 
+def test_a_graphical_model_has_its_circles_arrows_and_plate():
+    _, ax = plt.subplots()
+    nodes = {"z": (0.0, 0.0), "x": (2.0, 0.0), "theta": (4.0, 1.0)}
+    notebook_01.graphical_model(
+        ax,
+        nodes,
+        arrows=[("z", "x"), ("theta", "x")],
+        back=[("x", "z")],
+        observed=["x"],
+        fixed=["theta"],
+        plate=((-1, -1), (3, 1), "N points"),
+    )
+    ax.figure.canvas.draw()
+    circles = [p for p in ax.patches if isinstance(p, Circle)]
+    assert [circle.center for circle in circles] == [nodes["z"], nodes["x"]]
+    first, second = (to_hex(circle.get_facecolor()) for circle in circles)
+    assert first == "#ffffff" != second  # only x is observed
+    arrows = [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    assert [arrow.get_linestyle() for arrow in arrows] == ["-", "-", "--"]
+    ends = [("z", "x"), ("theta", "x"), ("x", "z")]
+    for arrow, (start, end) in zip(arrows, ends, strict=True):
+        line = arrow.get_path().vertices
+        assert np.linalg.norm(line[0] - nodes[start]) < 0.7  # begins at its node
+        assert np.linalg.norm(line - nodes[end], axis=1).min() < 0.7
+    (box,) = [p for p in ax.patches if isinstance(p, Rectangle)]
+    assert (box.get_xy(), box.get_width(), box.get_height()) == ((-1, -1), 4, 2)
+    written = {text.get_text(): text.get_position() for text in ax.texts}
+    assert written.items() >= nodes.items()
+    assert "N points" in written
+
+
+def test_bounds_touch_where_em_stands():
+    theta = np.linspace(-1, 3, 81)
+    log_px, visited = -((theta - 2) ** 2), [(0.0, -4.0), (1.0, -1.0), (1.5, -0.25)]
+    bounds = [
+        -4 + 4 * theta - 2 * theta**2,
+        -1 + 2 * (theta - 1) - 2 * (theta - 1) ** 2,
+    ]
+    shortfalls = np.array([4.0, 1.0, 0.25])
+    figure = notebook_01.touching_bounds(theta, log_px, bounds, visited, shortfalls)
+    hill, decay = figure.axes
+    exact, *others = hill.lines
+    np.testing.assert_array_equal(exact.get_xydata().T, [theta, log_px])
+    for step, bound in enumerate(bounds):
+        line, dot, dotted = others[3 * step : 3 * step + 3]
+        np.testing.assert_array_equal(line.get_xydata().T, [theta, bound])
+        np.testing.assert_array_equal(dot.get_xydata(), [visited[step]])
+        (left, low), (right, high) = dotted.get_xydata()
+        assert left == right == visited[step + 1][0]
+        assert low == pytest.approx(bound.max())  # from the summit up to the likelihood
+        assert high == visited[step + 1][1]
+        assert line.get_color() == dot.get_color() == dotted.get_color()
+    np.testing.assert_array_equal(decay.lines[0].get_ydata(), shortfalls)
+    assert decay.get_yscale() == "log"
+    assert len(figure.legends[0].get_texts()) == 3
+
+
+def test_encoders_have_a_bar_their_seeds_and_their_means():
+    gaps = {
+        "encoder, small": np.array([1.0, 2.0]),
+        "encoder, big": np.array([0.2, 0.6]),
+    }
+    line, searched = np.linspace(-1, 1, 11), np.sign(np.linspace(-1, 1, 11))
+    encoded = {name: searched * (i + 1) for i, name in enumerate(gaps)}
+    figure = notebook_01.amortised(gaps, 0.05, line, searched, encoded)
+    bars, means = figure.axes
+    heights = [bar.get_height() for bar in bars.patches]
+    assert heights == pytest.approx([0.05, 1.5, 0.4])
+    assert [text.get_text() for text in bars.texts] == ["0.05", "1.50", "0.40"]
+    for dots, values in zip(bars.lines, gaps.values(), strict=True):
+        np.testing.assert_array_equal(dots.get_ydata(), values)
+    *curves, found = means.lines
+    for curve, (name, values) in zip(curves, encoded.items(), strict=True):
+        assert curve.get_label() == name
+        np.testing.assert_array_equal(curve.get_ydata(), values)
+    np.testing.assert_array_equal(found.get_xydata().T, [line, searched])
+
+
+def test_reverse_steps_have_a_panel_each_that_shows_both():
+    x = np.linspace(-9, 9, 181)
+    wide, narrow = np.exp(-(x**2) / 8), np.exp(-(x**2) * 2)
+    steps = {"long": (wide, narrow, 0.5), "short": (narrow, narrow, 0.0)}
+    figure = notebook_01.reverse_steps(x, steps)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["long\nKL 0.5 nats", "short\nKL 0 nats"]
+    for ax, (true, normal, _) in zip(figure.axes, steps.values(), strict=True):
+        np.testing.assert_array_equal(ax.lines[0].get_xydata().T, [x, normal])
+        assert tops(ax) == [pytest.approx(true.max())]
+    (left, right), (near, far) = (ax.get_xlim() for ax in figure.axes)
+    assert left < near < 0 < far < right  # each as wide as its densities
+
+
 def test_the_chain_has_its_marginals_and_a_gap_per_length():
     times, x = np.arange(6), np.linspace(-3, 3, 21)
     densities = np.exp(-((x[:, np.newaxis] - 1) ** 2) / (1 + times))
     lengths = np.array([5, 10, 40])
-    gaps = {"fixed": np.array([0.4, 0.2, 0.05]), "exact": np.zeros(3)}
+    gaps = {"fixed": np.array([0.4, 0.2, 0.05]), "best": np.array([0.3, 0.1, 0.01])}
     flow, gap = notebook_01.chain(times, x, densities, lengths, gaps).axes
     assert (*flow.get_ylim(), flow.get_xlim()[0]) == (-3, 3, 0)
     peak = flow.collections[0].get_paths()[-1].vertices  # lies around x = 1
@@ -431,7 +525,7 @@ def test_the_chain_has_its_marginals_and_a_gap_per_length():
     for line, (label, values) in zip(gap.lines, gaps.items(), strict=True):
         assert line.get_label() == label
         np.testing.assert_array_equal(line.get_xydata().T, [lengths, values])
-    assert gap.get_xscale() == "log"
+    assert (gap.get_xscale(), gap.get_yscale()) == ("log", "log")
     assert [text.get_text() for text in gap.get_xticklabels()] == ["5", "10", "40"]
     assert texts(gap.get_legend())[1:] == list(gaps)
 
@@ -491,3 +585,16 @@ def test_aggregate_posteriors_show_area_and_prior():
         np.testing.assert_array_equal(ax.lines[0].get_ydata(), prior)
     with pytest.raises(ValueError):
         draw(z, prior, aggregates, ["a", "b"], "A latent without a caption")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"), [(3.5, TypeError), ("", ValueError), ("a plot", ValueError)]
+)
+def test_a_description_that_says_nothing_is_refused(words, error):
+    with pytest.raises(error, match=re.escape(repr(words))):
+        plots.describe(words)
+
+
+def test_outside_a_notebook_a_description_is_silent(capsys):
+    assert plots.describe("The curve falls to 3 nats.") is None
+    assert capsys.readouterr().out == ""

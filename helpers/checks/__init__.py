@@ -6,6 +6,7 @@ from helpers.checks.notebook_01 import (
     check_kl_exponential,
     check_kl_normals,
     check_minibatch_bound,
+    check_noise_variance,
     check_pathwise_gradient,
     check_posterior,
     check_sample_logistic,

@@ -1,4 +1,4 @@
-"""Checks of notebook 01: The paper's mathematics."""
+"""Checks of notebook 01, on inputs on which every sound method agrees."""
 
 from functools import partial
 
@@ -25,17 +25,25 @@ POSTERIOR = {
     "the integral runs over the joint, not over the likelihood alone": (
         lambda p, k, dz: p * k / (np.sum(k) * dz)
     ),
+    "normalise the product, not each factor": (
+        lambda p, k, dz: p * k / (np.sum(p) * np.sum(k) * dz**2)
+    ),
     "divide by the integral, not by the largest value": (
         lambda p, k, dz: p * k / np.max(p * k)
+    ),
+    "Bayes' rule multiplies prior and likelihood; only logarithms are added": (
+        lambda p, k, dz: posterior(p + k, 1.0, dz)
     ),
 }
 
 
 def check_posterior(attempt: Function) -> str:
     """Check ``posterior(prior, likelihood, dz)``: p(z|x) on a grid, all (n,)."""
-    z = np.linspace(-3, 3, 13)
-    prior, likelihood = np.exp(-0.5 * z**2), np.exp(-2 * (z - 1) ** 2)
-    inputs = [(prior / np.sqrt(2 * np.pi), likelihood, z[1] - z[0])]
+    inputs = []
+    for low, high, n, place in ((-6, 6, 121, 1.0), (-4, 2, 100, -1.5)):
+        z, dz = np.linspace(low, high, n, retstep=True)
+        prior, likelihood = np.exp(-0.5 * z**2), 0.3 * np.exp(-2 * (z - place) ** 2)
+        inputs.append((prior / np.sqrt(2 * np.pi), likelihood, dz))
     return check(attempt, posterior, inputs, POSTERIOR)
 
 
@@ -52,6 +60,12 @@ ELBO = {
     "an expectation is a mean over the samples, not their sum": partial(
         elbo, mean=np.sum
     ),
+    "divide by the number of samples, L, not by L - 1: that is for variances": (
+        lambda j, q: elbo(j, q, np.sum) / (j.shape[1] - 1)
+    ),
+    "the samples come from q already: average them, don't weight them by q again": (
+        lambda j, q: np.sum(np.exp(q) * (j - q), axis=1)
+    ),
     "the logarithm belongs inside the mean; ln of the mean weight is IWAE's bound": (
         lambda j, q: np.log(np.mean(np.exp(j - q), axis=1))
     ),
@@ -64,7 +78,8 @@ ELBO = {
 
 def check_elbo(attempt: Function) -> str:
     """Check ``elbo(log_joint, log_q)``: nats from L samples, (n, L) to (n,)."""
-    inputs = [tuple(np.random.default_rng(0).normal(size=(2, 3, 4)))]
+    rng = np.random.default_rng(0)
+    inputs = [tuple(rng.normal(size=(2, *shape))) for shape in ((3, 4), (2, 7))]
     return check(attempt, elbo, inputs, ELBO)
 
 
@@ -87,6 +102,15 @@ KL_NORMALS = {
     "already the variance": lambda a, u, b, v: kl_normals(a, 2 * u, b, 2 * v),
     "these are logarithms of variances: exponentiate them": kl_normals_of_variances,
     "where q equals p it must be 0: the -1 is missing": partial(kl_normals, one=0.0),
+    "that is the KL to N(0, 1): p has a mean and a variance of its own": (
+        lambda a, u, b, v: kl_normals(a, u, 0, 0 * v)
+    ),
+    "the log-variances are missing: without them an ever narrower q costs nothing": (
+        lambda a, u, b, v: kl_normals(a, u, b, v) - 0.5 * np.sum(v - u, axis=-1)
+    ),
+    "the mean of (z - mean_p)^2 under q holds the variance of q too": (
+        lambda a, u, b, v: kl_normals(a, u, b, v) - 0.5 * np.sum(np.exp(u - v), axis=-1)
+    ),
     "sum over the latents; their mean is a hidden beta of 1/d": (
         partial(kl_normals, mean=np.mean)
     ),
@@ -99,7 +123,10 @@ KL_NORMALS = {
 
 def check_kl_normals(attempt: Function) -> str:
     """Check ``kl_normals(mean_q, log_var_q, mean_p, log_var_p)``: (n, d) to (n,)."""
-    inputs = [tuple(np.random.default_rng(0).uniform(0.5, 2, size=(4, 3, 2)))]
+    rng = np.random.default_rng(0)
+    inputs = [
+        tuple(rng.uniform(0.5, 2, size=(4, *shape))) for shape in ((3, 2), (2, 4))
+    ]
     return check(attempt, kl_normals, inputs, KL_NORMALS)
 
 
@@ -118,6 +145,13 @@ KL_EXPONENTIAL = {
     "the sign of the logarithm: -ln s comes from ln q, and + ln t from -ln p": (
         lambda s, t: np.log(s / t) + s / t - 1
     ),
+    "the constants 1/s and 1/t of the densities don't cancel: they leave ln t - ln s": (
+        lambda s, t: s / t - 1
+    ),
+    "the terms with z don't cancel: -z/s + z/t has a mean": lambda s, t: np.log(t / s),
+    "the average is over q, under which z has the mean s, not t": (
+        lambda s, t: np.log(t / s) - t / s + 1
+    ),
     "that is the KL to Exponential(1): the prior's mean is t": (
         lambda s, t: kl_exponential(s, 1.0)
     ),
@@ -130,7 +164,10 @@ KL_EXPONENTIAL = {
 
 def check_kl_exponential(attempt: Function) -> str:
     """Check ``kl_exponential(s, t)``: of exponentials with means s and t, all (n,)."""
-    inputs = [(np.array([0.5, 1.0, 3.0, 2.0]), np.array([1.0, 2.0, 0.7, 2.0]))]
+    inputs = [
+        (np.array([0.5, 1.0, 3.0, 2.0]), np.array([1.0, 2.0, 0.7, 2.0])),
+        (np.array([1.7, 0.4]), np.array([0.6, 1.2])),
+    ]
     return check(attempt, kl_exponential, inputs, KL_EXPONENTIAL)
 
 
@@ -146,6 +183,11 @@ def score_gradient(mu, log_var, noise):
     return np.array([np.mean(z**2 * weight) for weight in weights])
 
 
+def gradient_in_sigma(mu, log_var, noise):
+    z = mu + np.exp(0.5 * log_var) * noise
+    return np.array([np.mean(2 * z), np.mean(2 * z * noise)])
+
+
 PATHWISE_GRADIENT = {
     "the factor 1/2 is missing: the derivative of exp(log_var / 2) is half of it": (
         partial(pathwise_gradient, inner=1.0)
@@ -153,8 +195,6 @@ PATHWISE_GRADIENT = {
     "log_var is the logarithm of the variance: sigma = exp(log_var / 2)": (
         partial(pathwise_gradient, scale=1.0)
     ),
-    "log_var is the logarithm of the variance: sigma = exp(log_var / 2), with the "
-    "derivative sigma / 2": partial(pathwise_gradient, inner=1.0, scale=1.0),
     "an expectation is a mean over the samples, not their sum": (
         partial(pathwise_gradient, mean=np.sum)
     ),
@@ -164,6 +204,14 @@ PATHWISE_GRADIENT = {
     "the chain rule: multiply by the derivative of z with respect to log_var": (
         lambda m, v, e: np.full(2, np.mean(2 * (m + np.exp(0.5 * v) * e)))
     ),
+    "the second is the derivative in sigma; go on to log_var by the chain rule": (
+        gradient_in_sigma
+    ),
+    "these are the exact values, which a real f does not have: estimate them from the "
+    "noise": lambda m, v, e: np.array([2 * m, np.exp(v)]),
+    "the slope of z^2 is 2 z: the 2 is missing": (
+        lambda m, v, e: 0.5 * pathwise_gradient(m, v, e)
+    ),
     "the sign: these are the gradients of E[z^2], not of its negative": (
         then(pathwise_gradient, np.negative)
     ),
@@ -172,7 +220,8 @@ PATHWISE_GRADIENT = {
 
 def check_pathwise_gradient(attempt: Function) -> str:
     """Check ``pathwise_gradient(mu, log_var, noise)`` of E[z^2]: noise (L,) to (2,)."""
-    inputs = [(0.7, -1.2, np.random.default_rng(0).normal(size=50))]
+    rng = np.random.default_rng(0)
+    inputs = [(0.7, -1.2, rng.normal(size=50)), (-1.5, 0.4, rng.normal(size=20))]
     return check(attempt, pathwise_gradient, inputs, PATHWISE_GRADIENT)
 
 
@@ -194,6 +243,15 @@ SAMPLE_LOGISTIC = {
     "-ln(1 - u) belongs to the exponential; solve u = 1 / (1 + exp(-(z - mu) / s))": (
         lambda u, mu, s: mu - s * np.log(1 - u)
     ),
+    "ln u - ln(1 - u) is a difference; you divided the logarithms": (
+        lambda u, mu, s: mu + s * np.log(u) / np.log(1 - u)
+    ),
+    "the logarithm is the natural one": (
+        lambda u, mu, s: mu + s * np.log10(u / (1 - u))
+    ),
+    "s is the scale in the formula, not the standard deviation, which is larger": (
+        lambda u, mu, s: sample_logistic(u, mu, s * np.sqrt(3) / np.pi)
+    ),
     "the scale is missing": lambda u, mu, s: sample_logistic(u, mu, 1.0),
     "mu is added after the scaling": lambda u, mu, s: s * sample_logistic(u, mu, 1.0),
 }
@@ -201,33 +259,58 @@ SAMPLE_LOGISTIC = {
 
 def check_sample_logistic(attempt: Function) -> str:
     """Check ``sample_logistic(u, mu, s)``: uniform u (n,) to Logistic(mu, s), (n,)."""
-    inputs = [(np.array([0.05, 0.3, 0.5, 0.9]), 1.5, 2.0)]
+    inputs = [
+        (np.array([0.05, 0.3, 0.5, 0.9]), 1.5, 2.0),
+        (np.array([0.2, 0.99]), -0.7, 0.4),
+    ]
     return check(attempt, sample_logistic, inputs, SAMPLE_LOGISTIC)
 
 
-MINIBATCH_BOUND = {
-    "the sum over the minibatch is M / N of the answer: scale it by N / M": (
-        lambda bounds, size: np.sum(bounds)
+def noise_variance(x, mean, variance, theta, spread=1.0):
+    return np.mean((x - theta * mean) ** 2 + spread * theta**2 * variance)
+
+
+NOISE_VARIANCE = {
+    "z is uncertain under q: E[(x - theta z)^2] exceeds the square at the mean of z": (
+        partial(noise_variance, spread=0.0)
     ),
-    "that is the bound per data point; the data set has N of them": (
-        lambda bounds, size: np.mean(bounds)
+    "theta multiplies z, so theta^2 multiplies its variance": (
+        lambda x, m, v, w: noise_variance(x, m, v, w, 1 / w**2)
     ),
-    "a sum where a mean belongs: N times the sum counts every point M times": (
-        lambda bounds, size: size * np.sum(bounds)
+    "theta multiplies z, so its variance is multiplied by theta^2, not theta": (
+        lambda x, m, v, w: noise_variance(x, m, v, w, 1 / w)
     ),
-    "the scale is N / M, not M / N": (
-        lambda bounds, size: np.sum(bounds) * len(bounds) / size
+    "variances add, whatever the sign in x - theta z": (
+        partial(noise_variance, spread=-1.0)
     ),
-    "the sign: the bound is maximised; its negative is the loss": (
-        lambda bounds, size: -size * np.mean(bounds)
+    "the decoder's weight is missing: the residual is x - theta z": (
+        lambda x, m, v, w: noise_variance(x, m, v, 1.0)
+    ),
+    "that is sigma; its square was asked for": then(noise_variance, np.sqrt),
+    "a sum where a mean belongs: the log-determinant counts every point too": (
+        lambda x, m, v, w: len(x) * noise_variance(x, m, v, w)
+    ),
+    "E[x^2] - theta^2 E[z^2] is right only at the M step's own theta": (
+        lambda x, m, v, w: np.mean(x**2 - w**2 * (m**2 + v))
+    ),
+    "the 1/2 cancels: it stands before both terms of the bound": (
+        lambda x, m, v, w: 0.5 * noise_variance(x, m, v, w)
+    ),
+    "that is the variance of x, to which theta z contributes: only its noise is asked "
+    "for": lambda x, m, v, w: np.mean(x**2),
+    "one number, averaged over the data": (
+        lambda x, m, v, w: (x - w * m) ** 2 + w**2 * v
     ),
 }
 
 
-def check_minibatch_bound(attempt: Function) -> str:
-    """Check ``minibatch_bound(bounds, data_size)``: (M,) to the bound of all data."""
-    inputs = [(np.random.default_rng(0).normal(size=5) - 3, 40)]
-    return check(attempt, lambda b, size: size * np.mean(b), inputs, MINIBATCH_BOUND)
+def check_noise_variance(attempt: Function) -> str:
+    """Check ``noise_variance(x, mean, variance, theta)``: (n,) each to a number."""
+    rng, inputs = np.random.default_rng(0), []
+    for theta, n in ((1.3, 6), (-0.6, 9)):
+        x, mean = rng.normal(size=(2, n))
+        inputs.append((x, mean, rng.uniform(0.2, 0.9, size=n), theta))
+    return check(attempt, noise_variance, inputs, NOISE_VARIANCE)
 
 
 def gaussian_nll(
@@ -235,11 +318,6 @@ def gaussian_nll(
 ):
     squares = (x - mean) ** 2 / np.exp(scale * log_var)
     return half * reduce(constant + log_var + squares, axis=axis)
-
-
-def constants_once(x, mean, log_var):
-    squares = np.sum((x - mean) ** 2, axis=-1) / np.exp(log_var)
-    return 0.5 * (LOG_2_PI + log_var + squares)
 
 
 GAUSSIAN_NLL = {
@@ -260,7 +338,9 @@ GAUSSIAN_NLL = {
     "sum over the D dimensions; their mean is a hidden beta of D": (
         partial(gaussian_nll, reduce=np.mean)
     ),
-    "the constants count once per dimension: D times, inside the sum": constants_once,
+    "the constants count once per dimension: D times, inside the sum": (
+        lambda x, m, v: gaussian_nll(x, m, v) - (x.shape[-1] - 1) / 2 * (LOG_2_PI + v)
+    ),
     "one value per data point: sum over the last axis only": (
         partial(gaussian_nll, axis=None)
     ),
@@ -269,5 +349,50 @@ GAUSSIAN_NLL = {
 
 def check_gaussian_nll(attempt: Function) -> str:
     """Check ``gaussian_nll(x, mean, log_var)``: -ln p(x|z) in nats, (n, D) to (n,)."""
-    x, mean = np.random.default_rng(0).normal(size=(2, 3, 4))
-    return check(attempt, gaussian_nll, [(x, mean, -0.8)], GAUSSIAN_NLL)
+    rng = np.random.default_rng(0)
+    cases = ((3, 4), -0.8), ((2, 5), 0.6)
+    inputs = [(*rng.normal(size=(2, *shape)), log_var) for shape, log_var in cases]
+    return check(attempt, gaussian_nll, inputs, GAUSSIAN_NLL)
+
+
+def minibatch_bound(bounds, kl_theta, size):
+    return size * np.mean(bounds) - kl_theta
+
+
+MINIBATCH_BOUND = {
+    "the sum over the minibatch is M / N of the answer: scale it by N / M": (
+        lambda bounds, kl, size: np.sum(bounds) - kl
+    ),
+    "one point's bound on average: the data set has N of them, and theta's KL once": (
+        lambda bounds, kl, size: np.mean(bounds) - kl
+    ),
+    "that is the bound per data point; the bound of all data was asked for": (
+        lambda bounds, kl, size: np.mean(bounds) - kl / size
+    ),
+    "theta's KL is there once: it is not scaled by N / M": (
+        lambda bounds, kl, size: size / len(bounds) * (np.sum(bounds) - kl)
+    ),
+    "theta's KL is there once: it does not count for every point": (
+        lambda bounds, kl, size: size * (np.mean(bounds) - kl)
+    ),
+    "the KL of theta is missing": lambda bounds, kl, size: size * np.mean(bounds),
+    "the sign of theta's KL: it lowers the bound": (
+        lambda bounds, kl, size: minibatch_bound(bounds, -kl, size)
+    ),
+    "a sum where a mean belongs: N times the sum counts every point M times": (
+        lambda bounds, kl, size: size * np.sum(bounds) - kl
+    ),
+    "the scale is N / M, not M / N": (
+        lambda bounds, kl, size: np.sum(bounds) * len(bounds) / size - kl
+    ),
+    "the sign: the bound is maximised; its negative is the loss": (
+        then(minibatch_bound, np.negative)
+    ),
+}
+
+
+def check_minibatch_bound(attempt: Function) -> str:
+    """Check ``minibatch_bound(bounds, kl_theta, data_size)``: (M,) to a number."""
+    rng = np.random.default_rng(0)
+    inputs = [(rng.normal(size=5) - 3, 1.7, 40), (rng.normal(size=8) - 1, 0.4, 1000)]
+    return check(attempt, minibatch_bound, inputs, MINIBATCH_BOUND)

@@ -7,10 +7,58 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
-from helpers.plots.style import BLUE, ORANGE, palette, set_title
+from helpers.plots.style import BLUE, GREEN, GREY, ORANGE, palette, set_title
 
 Labelled = Mapping[str, np.ndarray]
+Point = tuple[float, float]
+
+
+def graphical_model(
+    ax: Axes,
+    nodes: Mapping[str, Point],
+    arrows: Sequence[tuple[str, str]],
+    back: Sequence[tuple[str, str]] = (),
+    observed: Sequence[str] = (),
+    fixed: Sequence[str] = (),
+    plate: tuple[Point, Point, str] | None = None,
+) -> None:
+    """Draw a graphical model: circles are random, grey ones observed.
+
+    Args:
+        nodes: label to the place of its middle.
+        arrows: from label to label: the conditional densities of p.
+        back: those of q, dashed and bent.
+        observed, fixed: the nodes that are data; those that are no random variables
+            and get no circle.
+        plate: lower left and upper right corner and label of a box whose content is
+            repeated.
+    """
+    for label, place in nodes.items():
+        if label not in fixed:
+            face = "#cfcfcf" if label in observed else "white"
+            ax.add_patch(Circle(place, 0.3, fc=face, ec="k", lw=1.8, zorder=2))
+        ax.text(*place, label, fontsize=16, ha="center", va="center", zorder=3)
+    link = {"arrowstyle": "-|>", "mutation_scale": 18, "lw": 1.8, "zorder": 1}
+    ways = [(pair, ORANGE, "-", 0.0) for pair in arrows]
+    ways += [(pair, BLUE, "--", 0.45) for pair in back]
+    for (start, end), colour, style, bend in ways:
+        ends = {"posA": nodes[start], "posB": nodes[end]}
+        room = {"shrinkA": 19 if start not in fixed else 11, "shrinkB": 19}
+        curve = f"arc3,rad={bend}"
+        arrow = FancyArrowPatch(
+            **ends, **room, connectionstyle=curve, color=colour, ls=style, **link
+        )
+        ax.add_patch(arrow)
+    if plate:
+        (left, low), (right, high), label = plate
+        box = Rectangle((left, low), right - left, high - low, fc="none", ec=GREY)
+        ax.add_patch(box)
+        ax.text(right - 0.08, low + 0.08, label, ha="right", fontsize=12)
+    ax.set_aspect("equal")
+    ax.autoscale_view()
+    ax.axis("off")
 
 
 def latent_model(
@@ -32,12 +80,12 @@ def latent_model(
     """
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), width_ratios=[0.8, 1.2, 1.2])
     seen = np.abs(z) < 3.3
-    look = {"cmap": "coolwarm", "vmin": -2.5, "vmax": 2.5, "lw": 0}
-    axes[0].scatter(z[seen], prior[seen], c=z[seen], s=5, **look)
+    look = {"cmap": "viridis", "vmin": -3, "vmax": 4, "lw": 0}  # pale at no z
+    axes[0].scatter(z[seen], prior[seen], c=z[seen], s=12, **look)
     axes[0].set(title="Draw z from p(z)", xlabel="z", ylabel="p(z)", ylim=(0, None))
     axes[0].set(xticks=[-2, 0, 2], yticks=[0, 0.2, 0.4])
-    axes[1].scatter(*curve[seen].T, c=z[seen], s=5, **look)
-    axes[1].scatter(*samples[1].T, c=samples[0], s=9, **look)
+    axes[1].scatter(*curve[seen].T, c=z[seen], s=12, **look)
+    axes[1].scatter(*samples[1].T, c=samples[0], s=14, **look)
     axes[1].set(title="Decode it, add noise")
     (left, right, low, high), (rows, columns) = extent, density.shape
     first, second = np.linspace(left, right, columns), np.linspace(low, high, rows)
@@ -159,6 +207,100 @@ def paths(
     return figure
 
 
+def touching_bounds(
+    theta: np.ndarray,
+    log_px: np.ndarray,
+    bounds: Sequence[np.ndarray],
+    visited: Sequence[Point],
+    shortfalls: np.ndarray,
+) -> Figure:
+    """Draw ln p(X | theta), the bounds that touch it, and what is missing per step.
+
+    Args:
+        theta, log_px: parameter (n,) and log-likelihood (n,) in nats per point.
+        bounds: for each E step the bound as a function of theta, (n,).
+        visited: where each bound touches, and as the last where EM went from there.
+        shortfalls: best ln p minus that of each EM step, in nats per point.
+    """
+    figure, (hill, decay) = plt.subplots(1, 2, figsize=(9, 3.5), width_ratios=[1.6, 1])
+    hill.plot(theta, log_px, color="k", lw=2.5, label=r"ln p(X|$\theta$)")
+    colours = [BLUE, ORANGE, GREEN][: len(bounds)]
+    for step, (bound, colour) in enumerate(zip(bounds, colours, strict=True)):
+        hill.plot(theta, bound, color=colour, label=f"bound after E step {step + 1}")
+        hill.plot(*visited[step], "o", color=colour, ms=9, zorder=4)
+        peak = visited[step + 1][0]
+        top = np.interp(peak, theta, bound)
+        hill.plot([peak, peak], [top, visited[step + 1][1]], ":", color=colour)
+    low = min(height for _, height in visited)
+    high = log_px.max()
+    hill.set(xlabel=r"decoder's weight $\theta$", ylabel="nats per point")
+    hill.set(ylim=(low - 0.35 * (high - low), high + 0.1 * (high - low)))
+    hill.set_title("Each bound touches, and its summit is higher")
+    figure.legend(loc="outside lower center", ncols=1 + len(bounds), fontsize=10)
+    decay.plot(shortfalls, "o-", color="k", ms=4)
+    decay.set(
+        yscale="log", xlabel="EM steps", ylabel="best minus ln p (nats per point)"
+    )
+    decay.set_title("No step goes down")
+    decay.minorticks_off()
+    return figure
+
+
+def amortised(
+    gaps: Labelled,
+    least: float,
+    line: np.ndarray,
+    searched: np.ndarray,
+    encoded: Labelled,
+) -> Figure:
+    """Draw the gaps of encoders, and q's mean along a line through data space.
+
+    Args:
+        gaps: encoder to its mean amortisation gap for each seed, in nats.
+        least: the mean gap of the best normal q, in nats.
+        line, searched: place (n,); mean of the best q (n,), found by search.
+        encoded: encoder to its means (n,).
+    """
+    figure, (bars, means) = plt.subplots(1, 2, figsize=(9, 3.5), width_ratios=[1, 1.3])
+    bars.bar(0, least, color="k", width=0.6)
+    bars.text(0, least, f"{least:.2f}", ha="center", va="bottom")
+    colours = dict(zip(gaps, (ORANGE, BLUE), strict=True))
+    for place, (name, values) in enumerate(gaps.items(), start=1):
+        bars.bar(place, np.mean(values), color=colours[name], alpha=0.35, width=0.6)
+        bars.plot([place] * len(values), values, "o", color=colours[name])
+        beside = {"ha": "center", "va": "bottom", "color": colours[name]}
+        bars.text(place, np.max(values) + 0.03, f"{np.mean(values):.2f}", **beside)
+        means.plot(line, encoded[name], color=colours[name], label=name)
+    highest = max(map(np.max, gaps.values()))
+    bars.set(ylabel="nats per point", ylim=(0, 1.2 * highest))
+    names = [name.replace(" ", "\n", 1) for name in ("best normal", *gaps)]
+    bars.set_xticks(range(len(gaps) + 1), names)
+    bars.set_title("What the encoder costs")
+    bars.grid(visible=False, axis="x")
+    means.plot(line, searched, ".", color="k", label="search, point by point")
+    means.set(xlabel="$x_2$ on the line $x_1 = 0$", ylabel="mean of q(z|x)")
+    means.set_title("The search jumps, the encoders don't")
+    means.legend(loc="best", fontsize=10)
+    return figure
+
+
+def reverse_steps(
+    x: np.ndarray, steps: Mapping[str, tuple[np.ndarray, np.ndarray, float]]
+) -> Figure:
+    """Draw true reverse steps (n,) and their best normals (n,) over x, KL in nats."""
+    figure, axes = plt.subplots(1, len(steps), figsize=(9, 3))
+    for ax, (name, (true, normal, kl)) in zip(axes, steps.items(), strict=True):
+        ax.fill_between(x, true, color=ORANGE, alpha=0.35, lw=0, label="true reverse")
+        ax.plot(x, normal, color=BLUE, label="best normal")
+        seen = x[(true > 0.001 * true.max()) | (normal > 0.001 * normal.max())]
+        ax.set(xlim=(seen.min(), seen.max()), ylim=(0, 1.45 * true.max()), yticks=[])
+        ax.set(title=f"{name}\nKL {kl:.2g} nats", xlabel="$x_{t-1}$")
+        ax.locator_params(axis="x", nbins=4)
+    axes[0].set_ylabel("density")
+    axes[0].legend(loc="upper left", fontsize=10)
+    return figure
+
+
 def chain(
     times: np.ndarray,
     x: np.ndarray,
@@ -173,16 +315,18 @@ def chain(
         lengths, gaps: numbers of steps (k,), and label to mean gap in nats (k,).
     """
     figure, (flow, gap) = plt.subplots(1, 2, figsize=(9, 3.4))
-    flow.contourf(times, x, densities, 9, cmap="Blues", antialiased=False)
-    flow.set(xlabel="step t", ylabel="$x_t$", title="Data (left) dissolve into N(0, 1)")
+    levels = densities.max() * np.array([0.02, 0.08, 0.15, 0.25, 0.4, 0.6, 0.85, 1.01])
+    flow.contourf(times, x, densities, levels, cmap="Blues", antialiased=False)
+    flow.set(xlabel="step t", ylabel="$x_t$", title="Two modes dissolve into N(0, 1)")
     flow.set(xticks=[0, 20, 40], yticks=[-2, 0, 2])
     flow.grid(False)
     looks = ("s-", BLUE), ("o-", ORANGE)
     for (label, values), (mark, colour) in zip(gaps.items(), looks, strict=True):
         gap.plot(lengths, values, mark, color=colour, label=label)
-    gap.set(xscale="log", xlabel="steps T of the chain")
-    gap.set(title="The exact reverse has no gap", xticks=lengths, xticklabels=lengths)
-    gap.set(ylabel="ln p(x) minus the bound (nats)", yticks=[0, 0.2, 0.4])
+    gap.set(xscale="log", yscale="log", xlabel="steps T of the chain")
+    gap.set(title="More and shorter steps close the gap")
+    gap.set_xticks(lengths, lengths)
+    gap.set(ylabel="ln p(x) minus the bound (nats)")
     gap.minorticks_off()
-    gap.legend(title="reverse variance")
+    gap.legend(title="normal reverse steps, variance")
     return figure
