@@ -33,6 +33,7 @@ myst_heading_anchors = 3
 myst_update_mathjax = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "unsrt"
+autodoc_preserve_defaults = True  # as the source has them, no path of this machine
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False  # Keras's own
 autodoc_typehints_format = "short"

@@ -14,7 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import helpers
-from helpers.engine import book, notebooks, paths
+from helpers.engine import book, kernels, paths
 
 TOOLS = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinxcontrib.bibtex")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -136,7 +136,7 @@ def test_a_notebook_s_page_has_its_figures_words_and_folded_solutions(pages, pat
     notebook = nbformat.read(path, as_version=4)
     article = pages[Path(f"notebooks/{path.stem}.html")].find("article")
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
-    figures = [o for o in outputs if notebooks.FIGURES & set(o.get("data", {}))]
+    figures = [o for o in outputs if kernels.FIGURES & set(o.get("data", {}))]
     shown = article.select(".cell_output img")
     words = [" ".join(image.get("alt", "").split()) for image in shown]
     assert words == [figure.metadata.get("alt", "") for figure in figures]

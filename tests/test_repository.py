@@ -237,7 +237,7 @@ tools = ("IPython", "ipywidgets", "nbclient", "nbconvert", "nbformat", "nbclassi
 sys.modules.update(dict.fromkeys(tools))  # to import one is an error
 sys.path.insert(0, sys.argv[1])
 for module in pkgutil.walk_packages([sys.argv[1] + "/helpers"], "helpers."):
-    if module.name not in ("helpers.engine.notebooks", "helpers.engine.book"):
+    if module.name.rpartition(".")[2] not in ("book", "kernels", "notebooks", "runs"):
         importlib.import_module(module.name)
 assert dict(matplotlib.rcParams) == before, "a style was set"
 assert not os.listdir("."), "a file was written"
