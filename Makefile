@@ -1,19 +1,26 @@
 # Every target sets up .venv (or build/tools) by itself and renews it when its requirements change.
 PYTHON ?= python3
-BUDGET ?= quick
+BUDGET ?= short
+JOBS ?=
 MINUTES ?= 30
 REPO ?=
 TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run test fast soak lab lint save results stamp lock audit floor clean
+.PHONY: run book data test fast soak lab lint save results stamp lock audit floor clean
 
-run: .venv/ready  ## run every notebook; pages to read land in build/
-	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET)
+run: book  ## the book, then every notebook run on this machine; pages land in build/run/
+	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET) $(if $(JOBS),--jobs $(JOBS))
+
+book: .venv/ready  ## the course as a book, of the saved outputs: build/book/index.html
+	$(BIN)/python -m helpers.engine.book
+
+data: .venv/ready  ## download MNIST and the cats, once
+	$(BIN)/python -m helpers.datasets
 
 test: .venv/test-ready  ## unit tests, the notebooks as documents, and every notebook under nbval
-	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest
+	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 fast: .venv/test-ready  ## the unit tests that take no seconds each, in less than a minute
 	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest tests -m "not slow" --numprocesses 2

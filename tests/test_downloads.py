@@ -132,8 +132,9 @@ class Course:
         """Set where the file comes from, and after how many seconds to give up."""
         self.patch.setattr(downloads, "SILENCE", silence)
         limits = {"largest": BODY, "seconds": seconds}
+        self.patch.setattr(digits, "MNIST_HOMES", [url])
+        self.patch.setattr(cats, "CATS_URL", url)
         for module, name in ((digits, "MNIST"), (cats, "CATS")):
-            self.patch.setattr(module, f"{name}_URL", url)
             self.patch.setattr(module, f"{name}_LIMITS", limits)
 
     def load(self):
@@ -221,6 +222,26 @@ def test_no_network_is_explained(course, capsys, host, said):
     course.point_to(f"http://{host}:{port}/")
     course.check_stand_in(capsys, said)
     course.check_download()
+
+
+def test_a_second_home_is_asked_when_the_first_fails(server, monkeypatch, tmp_path):
+    course = Course("digits", tmp_path, server, monkeypatch)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/"
+    monkeypatch.setattr(digits, "MNIST_HOMES", [nobody, server.url])
+    assert course.load().source == "the public download"
+    assert course.left() == {"mnist.npz"}
+
+
+def test_a_run_downloads_digits_and_no_cats(course, monkeypatch, capsys):
+    monkeypatch.setenv("VAE_COURSE_DOWNLOADS", "small")
+    if course.kind == "digits":
+        course.check_download()
+    else:
+        assert "stand-in" in course.load().source
+        assert "make data" in capsys.readouterr().out
+        assert course.server.asked == 0
 
 
 def test_a_proxy_that_hangs_is_given_up(course, capsys, monkeypatch):

@@ -68,7 +68,8 @@ def test_a_build_folder_that_cannot_be_written_is_replaced_and_said(
 
 
 @pytest.mark.parametrize(
-    ("name", "steps"), [(None, 7), ("full", 7), ("quick", 3), ("QUICK", None)]
+    ("name", "steps"),
+    [(None, 7), ("full", 7), ("short", 5), ("quick", 3), ("QUICK", None)],
 )
 def test_the_budget_follows_the_variable_and_is_full_by_default(
     monkeypatch, name, steps
@@ -78,10 +79,16 @@ def test_the_budget_follows_the_variable_and_is_full_by_default(
         monkeypatch.setenv("VAE_COURSE_BUDGET", name)
     if steps is None:
         with pytest.raises(ValueError, match=name):
-            budgets.by_budget(full=7, quick=3)
+            budgets.by_budget(full=7, short=5, quick=3)
     else:
-        assert budgets.by_budget(full=7, quick=3) == steps
+        assert budgets.by_budget(full=7, short=5, quick=3) == steps
         assert budgets.budget() == (name or "full")
+
+
+def test_short_is_a_tenth_of_full_and_no_less_than_quick(monkeypatch):
+    monkeypatch.setenv("VAE_COURSE_BUDGET", "short")
+    assert budgets.by_budget(full=400, quick=30) == 40
+    assert budgets.by_budget(full=400, quick=60) == 60
 
 
 # The quiet start, and imports

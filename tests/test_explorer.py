@@ -47,7 +47,7 @@ def small_vae(latent_size, family="normal", hidden=(48, 32), activation="silu"):
 
 @pytest.fixture(scope="module")
 def digits():
-    data = datasets.digits_stand_in(1, 1)
+    data = datasets.digits_stand_in()
     return data.x_test[:200], data.y_test[:200]
 
 

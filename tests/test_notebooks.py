@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import helpers
-from helpers.engine import notebooks, paths
+from helpers.engine import kernels, notebooks, paths
 
 PATHS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 MACHINE = re.compile(
@@ -84,11 +84,11 @@ def test_metadata_and_outputs_are_what_readers_need_and_no_more(notebook):
     for cell in notebook.cells:
         assert set(cell.metadata) <= {"tags"}, cell.id
     for output in outputs_of(notebook):
-        words = {"alt"} if notebooks.FIGURES & set(output.get("data", {})) else set()
+        words = {"alt"} if kernels.FIGURES & set(output.get("data", {})) else set()
         assert set(output.get("metadata", {})) <= words
         assert output.output_type != "error"
         assert output.get("name") != "stderr"
-        assert not {"image/svg+xml", notebooks.WIDGET} & set(output.get("data", {}))
+        assert not {"image/svg+xml", kernels.WIDGET} & set(output.get("data", {}))
 
 
 def test_nothing_tells_of_the_machine_it_ran_on(notebook):
@@ -219,7 +219,7 @@ def test_a_seed_is_set_and_data_are_the_real_digits(notebook):
 
 def test_tags_are_known(notebook):
     """nbval would ignore in silence a tag it does not know, or a marker in the code."""
-    known = r"nbval-check-output|image:[a-z_]+|file:[a-z_0-9]+\.(gif|html)"
+    known = r"nbval-check-output|claim|image:[a-z_]+|file:[a-z_0-9]+\.(gif|html)"
     for cell in cells_of(notebook, "code"):
         assert "NBVAL" not in cell.source, cell.id
         for tag in cell.metadata.get("tags", ()):
@@ -289,7 +289,7 @@ def test_the_numbers_that_a_description_does_not_compute_are_found(source, numbe
 
 def figures_in(cell):
     """The outputs of a code cell that hold a picture."""
-    return [o for o in cell.outputs if notebooks.FIGURES & set(o.get("data", {}))]
+    return [o for o in cell.outputs if kernels.FIGURES & set(o.get("data", {}))]
 
 
 def lacking_words(notebook):

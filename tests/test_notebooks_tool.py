@@ -2,10 +2,14 @@
 
 import base64
 import io
+import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -17,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 import helpers
-from helpers.engine import notebooks, paths
+from helpers.engine import kernels, notebooks, paths, runs
 
 
 @pytest.fixture
@@ -42,12 +46,12 @@ def write(course, name, *cells):
 def test_notebooks_are_found_in_order_and_by_beginning(course):
     for name in ("02_two", "01_one", "10_ten"):
         write(course, name)
-    stems = [path.stem for path in notebooks.find_notebooks([])]
+    stems = [path.stem for path in kernels.find_notebooks([])]
     assert stems == ["01_one", "02_two", "10_ten"]
-    stems = [path.stem for path in notebooks.find_notebooks(["10", "02_two"])]
+    stems = [path.stem for path in kernels.find_notebooks(["10", "02_two"])]
     assert stems == ["02_two", "10_ten"]
     with pytest.raises(ValueError, match="'03'"):
-        notebooks.find_notebooks(["02", "03"])
+        kernels.find_notebooks(["02", "03"])
 
 
 WIDGETS = "import ipywidgets\ndisplay(ipywidgets.IntSlider())\nprint('above a slider')"
@@ -63,19 +67,21 @@ def test_run_leaves_a_page_and_an_index(course, capsys):
     path = write(course, "02_two", WHERE, WIDGETS, new_markdown_cell(SOLUTION))
     before = path.read_bytes()
     assert notebooks.main(["run", "--budget", "full"]) == 0
-    page = (course / "build" / "02_two.html").read_text()
+    page = (course / "build/run/02_two.html").read_text()
     assert "full notebooks" in page
     assert "above a slider" in page
     assert "widget-view" not in page
     assert page.index("<details>") < page.index("secret") < page.index("</details>")
     (script,) = set(re.findall(r'src="([^"?]*MathJax\.js)', page))
-    assert (course / "build" / script).is_file()
-    index = (course / "build" / "index.html").read_text()
+    assert (course / "build/run" / script).is_file()
+    index = (course / "build/run/index.html").read_text()
     assert '<a href="02_two.html">The 02_two &amp; more</a>' in index
     assert "full budget" in index
+    assert "../book/index.html" in index
+    assert "../book/notebooks/02_two.html" in page
     said = capsys.readouterr().out
     assert "1 notebooks ran" in said
-    assert str(course / "build" / "index.html") in said
+    assert str(course / "build/run/index.html") in said
     assert "02_two: 100%" in said
     assert path.read_bytes() == before
 
@@ -93,13 +99,120 @@ def test_a_failing_cell_stops_everything(course, capsys, command, cell, said):
     path = write(course, "02_two", "a = 1", cell, "print('never')")
     write(course, "03_three", "open('ran', 'w')")
     before = path.read_bytes()
-    assert notebooks.main([command]) == 1
+    assert notebooks.main([command, *["--jobs=1"] * (command == "run")]) == 1
     error = capsys.readouterr().err
-    assert re.search(f"(?s)02_two.ipynb, code cell 2 of 3.*{said}", error)
+    failing = nbformat.read(path, as_version=4).cells[2].id
+    place = rf"02_two.ipynb, code cell 2 of 3 \({failing}\)"
+    assert re.search(f"(?s){place}.*{said}", error)
     assert "\x1b" not in error
     assert not (course / "notebooks" / "ran").exists()
-    assert not (course / "build" / "index.html").exists()
+    assert not (course / "build/run/index.html").exists()
     assert path.read_bytes() == before
+
+
+WAIT = """import pathlib, time
+pathlib.Path('{mine}').touch()
+end = time.time() + 60
+while not pathlib.Path('{other}').exists() and time.time() < end:
+    time.sleep(0.05)
+print('together', pathlib.Path('{other}').exists())"""
+
+
+@pytest.mark.slow
+def test_two_notebooks_run_at_a_time(course):
+    write(course, "02_two", WAIT.format(mine="two", other="three"))
+    write(course, "03_three", WAIT.format(mine="three", other="two"))
+    assert notebooks.main(["run", "--jobs=2"]) == 0
+    for name in ("02_two", "03_three"):
+        assert "together True" in (course / f"build/run/{name}.html").read_text()
+
+
+COUNT = "with open('ran', 'a') as file:\n    file.write('{0} ')"
+HANG = """import pathlib, time
+pathlib.Path('begun').touch()
+while not pathlib.Path('free').exists():
+    time.sleep(0.1)"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
+def test_a_stopped_run_leaves_no_kernel_and_goes_on(course):
+    """As by Ctrl-C while the first notebook is done and the second at work."""
+    folder = course / "notebooks"
+    write(course, "01_one", COUNT.format("one"), new_markdown_cell("long " * 100))
+    write(course, "02_two", HANG, COUNT.format("two"))
+    ours = Path(helpers.__file__).parent
+    shutil.copytree(ours, course / "helpers", dirs_exist_ok=True)
+    command = [sys.executable, "-m", "helpers.engine.notebooks", "run", "--jobs=1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=course, **pipes)
+    for _ in range(1200):
+        if (folder / "begun").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on with what is left" in said
+    assert "Traceback" not in said
+    assert (course / "build/run/01_one.html").exists()
+    assert not (course / "build/run/02_two.html").exists()
+    (folder / "free").touch()
+    time.sleep(0.5)
+    assert (folder / "ran").read_text() == "one "  # a kernel left would write now
+    again = subprocess.run(command, cwd=course, **pipes)
+    assert "Going on: 01_one" in again.stdout
+    assert (folder / "ran").read_text() == "one two "
+    index = (course / "build/run/index.html").read_text()
+    assert "01_one.html" in index and "02_two.html" in index
+    assert not (course / "build/run/unfinished.json").exists()
+
+
+def test_a_run_of_other_code_or_budget_starts_anew(course):
+    path = write(course, "01_one", "a = 1")
+    notes = course / "unfinished.json"
+    first = runs.signature([path], "short")
+    (course / "01_one.html").touch()
+    notes.write_text(json.dumps({"run": first, "notebooks": {"01_one": {}}}))
+    assert runs.noted(notes, first)["notebooks"] == {"01_one": {}}
+    assert runs.noted(notes, runs.signature([path], "full"))["notebooks"] == {}
+    write(course, "01_one", "a = 2")
+    assert runs.signature([path], "short") != first
+    (course / "01_one.html").unlink()
+    assert runs.noted(notes, first)["notebooks"] == {}
+    for damaged in ("", "[]", "{}", '{"notebooks": 3}'):
+        notes.write_text(damaged)
+        assert runs.noted(notes, first) == {"run": first, "notebooks": {}}
+
+
+DIGITS = "MNIST: 50 training, 10 validation and 9 test pictures of 2 x 2, from a file"
+
+
+@pytest.mark.slow
+def test_a_page_says_what_differs_and_the_index_what_was_claimed(course):
+    claim = new_code_cell("print('ELBO above -100: no')", metadata={"tags": ["claim"]})
+    links = new_markdown_cell("[next](03_x.ipynb), [film](../images/a.gif)")
+    badge = "[![Open in Colab](https://a/b.svg)](https://colab.x/github/02_two.ipynb)"
+    cells = f"print({DIGITS!r})", claim, links, new_markdown_cell(badge)
+    path = write(course, "02_two", *cells)
+    notebook = nbformat.read(path, as_version=4)
+    theirs = DIGITS.replace("50 training", "50,000 training")
+    notebook.cells[1].outputs = [new_output("stream", text=theirs)]
+    nbformat.write(notebook, path)
+    assert notebooks.main(["run", "--budget", "short"]) == 0
+    page, index = (
+        BeautifulSoup((course / f"build/run/{name}.html").read_text(), "html.parser")
+        for name in ("02_two", "index")
+    )
+    said = page.get_text()
+    assert f"Data here: {DIGITS}" in said
+    assert f"Data of the saved outputs: {theirs}" in said
+    assert "short budget" in said
+    found = {link.get("href") for link in page.find_all("a")}
+    assert {"03_x.html", "../book/images/a.gif"} <= found
+    assert not any("colab" in str(address) for address in found)
+    assert "ELBO above -100: no" in index.get_text()
+    assert DIGITS in index.get_text()
 
 
 def test_a_folder_that_takes_no_pages_is_named_before_anything_runs(course, capsys):
@@ -172,7 +285,7 @@ def test_figures_carry_their_alternatives_in_notebook_and_page(course):
     path = write(course, "02_two", ours, DESCRIBED)
     words = [f'A "line" rises to {height} <b>.' for height in ("3.25", "4.75")]
     assert notebooks.main(["run", "--budget", "quick"]) == 0
-    page = (course / "build" / "02_two.html").read_text()
+    page = (course / "build/run/02_two.html").read_text()
     assert [
         image["alt"] for image in BeautifulSoup(page, "html.parser").find_all("img")
     ] == words
@@ -184,12 +297,12 @@ def test_figures_carry_their_alternatives_in_notebook_and_page(course):
 @pytest.mark.parametrize("count", [1, 3])
 def test_as_many_descriptions_as_figures(count):
     with pytest.raises(RuntimeError, match=f"02.*2 figures and {count} descriptions"):
-        notebooks.attach_alternatives(described(count), "02_two.ipynb")
+        kernels.attach_alternatives(described(count), "02_two.ipynb")
 
 
 def test_figures_without_a_description_stay_as_they_are():
     notebook = described(0)
-    notebooks.attach_alternatives(notebook, "02_two.ipynb")
+    kernels.attach_alternatives(notebook, "02_two.ipynb")
     assert notebook == described(0) | {"cells": notebook.cells}
     assert [output.metadata for output in notebook.cells[1].outputs] == [{}, {}]
 
@@ -231,6 +344,22 @@ def test_a_figure_of_up_to_256_colours_keeps_every_pixel(array):
     np.testing.assert_array_equal(np.asarray(found.convert("RGB")), array)
 
 
+def test_a_photograph_becomes_a_jpeg_without_bands():
+    """Soft colours under grain, as of a photograph, in a frame of white paper."""
+    rows, columns = np.mgrid[0:200, 0:300] / 100
+    soft = np.stack(
+        [np.sin(rows * f + columns * g) for f, g in ((1, 2), (2, 1), (3, 2))]
+    )
+    array = 128 + 80 * soft.transpose(1, 2, 0) + RNG.normal(0, 2, (200, 300, 3))
+    array = array.clip(0, 255).astype("uint8")
+    found, size = compressed(array)
+    assert (found.format, found.mode) == ("JPEG", "RGB")
+    error = np.asarray(found).astype(int) - array
+    banded = Image.fromarray(array).quantize(256, kmeans=3).convert("RGB")
+    assert np.std(error) < 0.8 * np.std(np.asarray(banded).astype(int) - array)
+    assert size < 0.5 * len(base64.b64decode(picture(array)))
+
+
 def test_a_figure_of_more_colours_looks_alike_and_gets_smaller():
     figure, ax = plt.subplots(figsize=(6, 4))
     rng = np.random.default_rng(0)
@@ -248,7 +377,7 @@ def test_a_figure_of_more_colours_looks_alike_and_gets_smaller():
 def test_what_tagged_cells_made_is_saved_as_images(course):
     outputs = [
         new_output("display_data", {"image/png": base64.b64encode(data).decode()})
-        for data in (b"first", b"last")
+        for data in (b"first", notebooks.PNG + b"last")
     ]
     outputs.insert(0, new_output("stream", text="hello"))
     (course / "build").mkdir()
@@ -258,10 +387,18 @@ def test_what_tagged_cells_made_is_saved_as_images(course):
         new_code_cell("x", outputs=outputs, metadata={"tags": [tag]})
         for tag in ("image:mine", "file:film.gif", "other")
     ]
+    photograph = {"image/jpeg": base64.b64encode(b"photograph").decode()}
+    tags = {"tags": ["image:cat"]}
+    outputs = [new_output("display_data", photograph)]
+    cells.append(new_code_cell("x", outputs=outputs, metadata=tags))
     notebooks.save_images(new_notebook(cells=cells))
     saved = {path.name: path.read_bytes() for path in (course / "images").iterdir()}
-    assert saved == {"mine.png": b"last", "film.gif": b"GIF"}
-    assert notebooks.figures_of(cells[0]) == [b"first", b"last"]
+    assert saved == {
+        "mine.png": notebooks.PNG + b"last",
+        "film.gif": b"GIF",
+        "cat.jpg": b"photograph",
+    }
+    assert notebooks.figures_of(cells[0]) == [b"first", notebooks.PNG + b"last"]
 
 
 @pytest.fixture

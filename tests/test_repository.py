@@ -57,8 +57,9 @@ COLAB = (ROOT / "tests" / "colab_packages.txt").read_text().splitlines()
 COLAB = dict(line.split("==") for line in COLAB if line[:1] != "#")
 
 
-def test_requirements_are_those_of_the_project_and_its_notebooks():
-    assert requirements(PROJECT["dependencies"] + EXTRAS["notebooks"]) == NEEDED
+def test_requirements_are_those_of_the_project_its_notebooks_and_its_book():
+    extras = EXTRAS["notebooks"] + EXTRAS["book"]
+    assert requirements(PROJECT["dependencies"] + extras) == NEEDED
 
 
 def test_ranges_are_bounded_below_and_not_pinned():
@@ -236,7 +237,7 @@ tools = ("IPython", "ipywidgets", "nbclient", "nbconvert", "nbformat", "nbclassi
 sys.modules.update(dict.fromkeys(tools))  # to import one is an error
 sys.path.insert(0, sys.argv[1])
 for module in pkgutil.walk_packages([sys.argv[1] + "/helpers"], "helpers."):
-    if module.name != "helpers.engine.notebooks":
+    if module.name.rpartition(".")[2] not in ("book", "kernels", "notebooks", "runs"):
         importlib.import_module(module.name)
 assert dict(matplotlib.rcParams) == before, "a style was set"
 assert not os.listdir("."), "a file was written"

@@ -75,12 +75,12 @@ def check_shifts(x, reference, real, most):
 
 @pytest.fixture(scope="module")
 def digits():
-    """The stand-in's digits; no original is in both parts."""
-    return datasets.digits_stand_in(copies_train=3, copies_test=7)
+    """The stand-in's digits, 3,500 and 1,000."""
+    return datasets.digits_stand_in()
 
 
 @pytest.mark.slow
-def test_the_distance_ranks_what_became_of_small_digits(digits):
+def test_the_distance_ranks_what_became_of_a_few_digits(digits):
     x, y, reference = digits.x_test, digits.y_test, digits.x_train
     sets = altered(x, y)
     found = {n: metrics.sample_distance(s, reference) for n, s in sets.items()}
@@ -115,7 +115,7 @@ def test_the_distance_ranks_samples_between_real_and_blurred_digits(mnist):
     }
     real = metrics.sample_distance(test, validation)
     check_order(found, real)
-    assert found["blurred"].high < found["one"].low  # of small digits not every one
+    assert found["blurred"].high < found["one"].low  # of 5,000 digits not every one
     check_shifts(test, validation, real, most=spread(real) / 2)
     of_vae = metrics.sample_distance(drawn, validation)
     assert real.high < of_vae.low

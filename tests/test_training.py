@@ -167,7 +167,7 @@ def test_weight_decay_shrinks_what_nothing_else_moves(make_vae, pictures):
 @slow
 @pytest.mark.parametrize("build", [models.build_autoencoder, models.build_vae])
 def test_the_loss_falls_on_real_digits(build):
-    data = datasets.digits_stand_in(1, 1)
+    data = datasets.digits_stand_in()
     keras.utils.set_random_seed(0)
     options = {"batch_size": 64, "rounds": 3, "held_out": data.x_test}
     history = training.train(

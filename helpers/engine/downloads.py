@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from tqdm import tqdm
+
 from helpers.engine import files
 
 SILENCE = 20.0  # seconds without an answer, or between two pieces of it
@@ -42,8 +44,9 @@ def download(url: str, path: Path, check: Check, largest: int, seconds: float) -
     try:
         with files.unfinished(path) as part:
             print(f"Downloading {path.name}, once.")
-            with open(part, "xb") as file:
-                Transfer(file, largest).run(url, seconds)
+            shown = {"unit": "B", "unit_scale": True, "disable": None}  # on a screen
+            with open(part, "xb") as file, tqdm(desc=path.name, **shown) as bar:
+                Transfer(file, largest, bar).run(url, seconds)
             check(part)
     except OSError as error:
         if error.errno in REMEDIES:
@@ -58,8 +61,8 @@ class Transfer:
     that between two signs of life: a server that drips would hold them for ever.
     """
 
-    def __init__(self, file: IO[bytes], largest: int):
-        self.file, self.largest = file, largest
+    def __init__(self, file: IO[bytes], largest: int, bar: tqdm):
+        self.file, self.largest, self.bar = file, largest, bar
         self.received, self.given_up = 0, False
         self.response, self.error = None, None
 
@@ -103,6 +106,7 @@ class Transfer:
     def begin(self, response, **_) -> None:
         """Keep a response; leave the page of a redirect unread, which may not end."""
         self.response = response
+        self.bar.total = int(response.headers.get("Content-Length", 0)) or None
         if response.is_redirect:
             response.raw.close()
 
@@ -112,6 +116,7 @@ class Transfer:
         if self.given_up or self.received > self.largest:
             raise OSError(f"more came than {self.largest:,} bytes, or too late")
         self.file.write(piece)
+        self.bar.update(len(piece))
 
     def flush(self) -> None:
         """Do nothing: pooch asks for this after every piece."""

@@ -1,30 +1,23 @@
 """Run the notebooks into pages, save their outputs, stamp the repository's address.
 
-python -m helpers.engine.notebooks run [--budget quick|full] [NAME ...]
+python -m helpers.engine.notebooks run [--budget short|quick|full] [--jobs N] [NAME ...]
 python -m helpers.engine.notebooks save [NAME ...]
 python -m helpers.engine.notebooks stamp [--repo OWNER/NAME] [--tag TAG]
 """
 
 import argparse
 import base64
-import importlib.util
 import io
 import os
 import re
-import shutil
 import sys
-import time
-from pathlib import Path
 
-import nbclient
 import nbformat
-from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbconvert import HTMLExporter
 from PIL import Image
-from tqdm import tqdm
 
 import helpers
-from helpers.engine import budgets, files, paths
+from helpers.engine import budgets, files, kernels, paths, runs
+from helpers.engine.kernels import FIGURES
 
 STAMPED = ("helpers/__init__.py", "README.md", "notebooks/*.ipynb")
 METADATA = {
@@ -32,119 +25,15 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 IMAGE_TAG = "image:"  # a cell tagged image:NAME has its figure saved as images/NAME.png
+PNG = b"\x89PNG"
 FILE_TAG = "file:"  # a cell tagged file:NAME makes build/NAME, saved as images/NAME
-ALTERNATIVES = """{%- extends "lab/index.html.j2" -%}
-{%- macro with_words(image, output) -%}
-{%- set words = output.metadata.alt | default("") | escape_html -%}
-{{ image | replace("<img ", '<img alt="' ~ words ~ '" ' if words else "<img ") }}
-{%- endmacro -%}
-{%- block data_png -%}{{ with_words(super(), output) }}{%- endblock -%}
-{%- block data_jpg -%}{{ with_words(super(), output) }}{%- endblock -%}
-"""
-FIGURES = {"image/png", "image/jpeg"}
-WIDGET = "application/vnd.jupyter.widget-view+json"
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # unreadable in a log
-
-
-def find_notebooks(names: list[str]) -> list[Path]:
-    """Return those that begin with one of ``names``, or all; ValueError for no fit."""
-    every = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
-    names = names or [""]
-    for name in names:
-        if not any(path.name.startswith(name) for path in every):
-            there = f"in {paths.ROOT} are {[path.stem for path in every]}"
-            raise ValueError(f"no notebook begins with {name!r}: {there}")
-    return [path for path in every if path.name.startswith(tuple(names))]
-
-
-def execute(path: Path) -> nbformat.NotebookNode:
-    """Return a notebook run in a fresh kernel, without widgets, which need one.
-
-    Raises:
-        RuntimeError: a cell failed; says which, and how.
-    """
-    notebook = nbformat.read(path, as_version=4)
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=cells, desc=path.stem, unit="cell", file=sys.stdout) as bar:
-        client = nbclient.NotebookClient(
-            notebook,
-            timeout=1800,
-            kernel_name="python3",
-            extra_arguments=["--log-level=40"],  # not the kernel's note on transport
-            resources={"metadata": {"path": str(path.parent)}},
-            record_timing=False,
-            coalesce_streams=True,
-            on_cell_executed=lambda **_: bar.update(),
-        )
-        try:
-            client.execute()
-        except (CellExecutionError, DeadKernelError) as error:
-            died = isinstance(error, DeadKernelError)
-            said = "the kernel died (no memory?)" if died else f"\n{error}"
-            place = f"{path.name}, code cell {bar.n + died} of {cells}"
-            raise RuntimeError(COLOURS.sub("", f"{place}: {said}")) from None
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        if "outputs" in cell:
-            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
-    attach_alternatives(notebook, path.name)
-    return notebook
-
-
-def attach_alternatives(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Move what ``plots.describe`` said to the metadata of the figures, in order.
-
-    Raises:
-        RuntimeError: a cell describes some of its figures, or more than it shows.
-    """
-    for cell in notebook.cells:
-        outputs = cell.get("outputs", [])
-        said = [o for o in outputs if "alt" in o.get("metadata", {}) and not o.data]
-        if said:
-            cell.outputs = [output for output in outputs if output not in said]
-            figures = [o for o in outputs if FIGURES & set(o.get("data", {}))]
-            if len(figures) != len(said):
-                counts = f"{len(figures)} figures and {len(said)} descriptions"
-                raise RuntimeError(f"{name}, cell {cell.id}: {counts}")
-            for figure, words in zip(figures, said, strict=True):
-                figure.metadata["alt"] = words.metadata["alt"]
-
-
-def run(names: list[str], budget: str) -> None:
-    """Run notebooks; leave a page for each, and an index of them, in ``build/``."""
-    os.environ["VAE_COURSE_BUDGET"] = budget
-    chosen, begin = find_notebooks(names), time.perf_counter()
-    build = paths.ROOT / "build"
-    paths.make_writable(build)
-    mathjax = Path(importlib.util.find_spec("nbclassic").origin).parent
-    mathjax /= "static/components/MathJax"  # beside the pages, it needs no network
-    shutil.copytree(mathjax, build / "mathjax", dirs_exist_ok=True)
-    address = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
-    # embed_images would unfold <details>
-    exporter = HTMLExporter(mathjax_url=address, raw_template=ALTERNATIVES)
-
-    def write_page(name, notebook):
-        body, _ = exporter.from_notebook_node(notebook)
-        (build / f"{name}.html").write_text(body, encoding="utf-8")
-
-    index = [f"# Variational autoencoders\n\nRun with the {budget} budget:\n"]
-    for path in chosen:
-        start, notebook = time.perf_counter(), execute(path)
-        write_page(path.stem, notebook)
-        title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-        seconds = time.perf_counter() - start
-        index.append(f"- [{title}]({path.stem}.html) ({seconds:.0f} s)")
-    cells = [nbformat.v4.new_markdown_cell("\n".join(index))]
-    write_page("index", nbformat.v4.new_notebook(cells=cells))
-    said = f"{len(index) - 1} notebooks ran in {time.perf_counter() - begin:.0f} s"
-    print(f"{said} ({budget} budget). Read them: {build / 'index.html'}")
 
 
 def save(names: list[str]) -> None:
     """Run notebooks with the full budget; save their outputs, cleaned, in place."""
     os.environ["VAE_COURSE_BUDGET"] = "full"
-    for path in find_notebooks(names):
-        notebook = execute(path)
+    for path in kernels.find_notebooks(names):
+        notebook = kernels.execute(path)
         clean(notebook)
         compress_figures(notebook)
         save_images(notebook)
@@ -167,16 +56,31 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 
 def compress_figures(notebook: nbformat.NotebookNode) -> None:
-    """Store grey PNGs as grey and others with 256 colours: a third as large, alike."""
+    """Store figures in a third of the bytes, and alike.
+
+    Grey PNGs become grey; others have 256 colours or, where that is smaller, as it is
+    of photographs, which 256 colours would band, become JPEG.
+    """
     for output in (o for cell in notebook.cells for o in cell.get("outputs", ())):
         if "image/png" in output.get("data", {}):
             picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
             picture = picture.convert("RGB")
             red, green, blue = picture.split()
             smaller = red if red == green == blue else picture.quantize(256, kmeans=3)
-            file = io.BytesIO()
-            smaller.save(file, "PNG", optimize=True)
-            output.data["image/png"] = base64.b64encode(file.getvalue()).decode()
+            forms = [written(smaller, "PNG", optimize=True)]
+            if smaller.mode == "P":
+                forms.append(written(picture, "JPEG", quality=92, subsampling=0))
+            content = min(forms, key=len)
+            del output.data["image/png"]
+            kind = "image/png" if content.startswith(PNG) else "image/jpeg"
+            output.data[kind] = base64.b64encode(content).decode()
+
+
+def written(picture: Image.Image, kind: str, **options) -> bytes:
+    """Return the file of a picture."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
 
 
 def save_images(notebook: nbformat.NotebookNode) -> None:
@@ -188,10 +92,9 @@ def save_images(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         for tag in cell.metadata.get("tags", ()):
             if tag.startswith(IMAGE_TAG):
-                name, content = (
-                    f"{tag.removeprefix(IMAGE_TAG)}.png",
-                    figures_of(cell)[-1],
-                )
+                content = figures_of(cell)[-1]
+                ending = "png" if content.startswith(PNG) else "jpg"
+                name = f"{tag.removeprefix(IMAGE_TAG)}.{ending}"
             elif tag.startswith(FILE_TAG):
                 name = tag.removeprefix(FILE_TAG)
                 content = (paths.ROOT / "build" / name).read_bytes()
@@ -202,9 +105,9 @@ def save_images(notebook: nbformat.NotebookNode) -> None:
 
 
 def figures_of(cell: nbformat.NotebookNode) -> list[bytes]:
-    """Return the PNG pictures among a cell's outputs."""
+    """Return the pictures, PNG or JPEG, among a cell's outputs."""
     data = [output.get("data", {}) for output in cell.get("outputs", ())]
-    return [base64.b64decode(d["image/png"]) for d in data if "image/png" in d]
+    return [base64.b64decode(d[kind]) for d in data for kind in FIGURES & set(d)]
 
 
 def stamp(repository: str, tag: str) -> None:
@@ -232,16 +135,20 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("run", "save"):
         commands.add_parser(name).add_argument("names", nargs="*", metavar="NAME")
     runner, stamper = commands.choices["run"], commands.add_parser("stamp")
-    runner.add_argument("--budget", choices=budgets.BUDGETS, default="quick")
+    runner.add_argument("--budget", choices=budgets.BUDGETS, default="short")
+    runner.add_argument("--jobs", type=int, default=runs.JOBS, help="at a time")
     stamper.add_argument("--repo", default=helpers.REPOSITORY, dest="repository")
     stamper.add_argument("--tag", default=helpers.TAG)
     chosen = vars(parser.parse_args(arguments))
-    command = {"run": run, "save": save, "stamp": stamp}[chosen.pop("command")]
+    command = {"run": runs.run, "save": save, "stamp": stamp}[chosen.pop("command")]
     try:
         command(**chosen)
     except (OSError, RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on with what is left.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,0 +1,289 @@
+"""The book: built without a warning, whole without a network, readable for everyone."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+import helpers
+from helpers.engine import book, kernels, paths
+
+TOOLS = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinxcontrib.bibtex")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), "")
+LARGEST = 60_000_000  # bytes
+PATHS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
+
+pytestmark = pytest.mark.slow
+
+
+def there(name):
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+
+
+needs_tools = pytest.mark.skipif(
+    not all(map(there, TOOLS)), reason="no Sphinx here: make test installs it"
+)
+needs_browser = pytest.mark.skipif(
+    not (BROWSER and there("playwright") and there("axe_playwright_python")),
+    reason="no Chromium here, or nothing that drives it",
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of the built book: Sphinx fails if it warns of anything."""
+    folder = tmp_path_factory.mktemp("book")
+    command = [sys.executable, "-m", "helpers.engine.book", str(folder)]
+    run = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return folder / "book"
+
+
+@pytest.fixture(scope="module")
+def pages(built):
+    """Every page of ours, parsed."""
+    return {
+        path.relative_to(built): BeautifulSoup(path.read_text("utf-8"), "html.parser")
+        for path in built.rglob("*.html")
+        if not path.is_relative_to(built / "_static")
+    }
+
+
+def targets(page):
+    """Yield what a page's tags lead to or load."""
+    for name, attribute in (("a", "href"), ("link", "href"), ("img", "src")):
+        yield from (
+            (tag, tag[attribute])
+            for tag in page.find_all(name)
+            if attribute in tag.attrs
+        )
+    for name in ("script", "iframe", "source"):
+        yield from ((tag, tag["src"]) for tag in page.find_all(name, src=True))
+
+
+def broken(folder, pages):
+    """The links of pages that lead nowhere in a folder, or load from elsewhere."""
+    found = []
+    ids = {
+        place: {tag["id"] for tag in page.find_all(id=True)}
+        for place, page in pages.items()
+    }
+    for place, page in pages.items():
+        for tag, target in targets(page):
+            address, fragment = urllib.parse.urldefrag(target)
+            parts = urllib.parse.urlsplit(address)
+            if parts.scheme in ("http", "https", "mailto", "data"):
+                outside = tag.name != "a" and parts.scheme != "data"
+                found += [(place, target)] * outside
+                continue
+            path = (folder / place).parent / urllib.parse.unquote(parts.path)
+            path = path if parts.path else folder / place
+            known = path.resolve().relative_to(folder.resolve())
+            there = not fragment or fragment in ids.get(known, [fragment])
+            if not (path.is_file() and there):
+                found.append((place, target))
+    return found
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    text = """<h1 id="top">A</h1><a href="#top"></a><a href="b.html#no">b</a>
+<a href="c.html">c</a><img src="https://a.com/x.png"><a href="https://a.com">d</a>"""
+    pages = {}
+    for name, body in (("a.html", text), ("b.html", "<p id='yes'>")):
+        (tmp_path / name).write_text(body)
+        pages[Path(name)] = BeautifulSoup(body, "html.parser")
+    found = [target for _, target in broken(tmp_path, pages)]
+    assert found == ["b.html#no", "c.html", "https://a.com/x.png"]
+
+
+@needs_tools
+def test_every_link_inside_resolves_and_nothing_is_loaded_from_outside(built, pages):
+    assert len(pages) > 20
+    assert broken(built, pages) == []
+    assert (
+        sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
+        < LARGEST
+    )
+
+
+@needs_tools
+def test_the_front_page_shows_the_picture_and_the_path(built, pages):
+    front = pages[Path("index.html")]
+    article = front.find("article")
+    assert article.find("img")["alt"].startswith("Left: the codes")
+    links = [link["href"] for link in article.find_all("a")]
+    for path in PATHS:
+        assert f"notebooks/{path.stem}.html" in links
+    placeholder = helpers.REPOSITORY == book.PLACEHOLDER
+    assert ("colab.research.google.com" in str(article)) != placeholder
+
+
+@needs_tools
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_s_page_has_its_figures_words_and_folded_solutions(pages, path):
+    notebook = nbformat.read(path, as_version=4)
+    article = pages[Path(f"notebooks/{path.stem}.html")].find("article")
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
+    figures = [o for o in outputs if kernels.FIGURES & set(o.get("data", {}))]
+    shown = article.select(".cell_output img")
+    words = [" ".join(image.get("alt", "").split()) for image in shown]
+    assert words == [figure.metadata.get("alt", "") for figure in figures]
+    sources = "\n".join(cell.source for cell in notebook.cells)
+    solutions = [fold for fold in article.find_all("details") if fold.pre]
+    assert len(solutions) >= sources.count("<summary>")
+    reading = sources.partition("Further reading")[2].strip().splitlines()
+    for line in reading:
+        assert not line.startswith("- ") or "{cite}" in book.cite(line, WORKS), line
+
+
+WORKS = book.works((paths.ROOT / "book/references.bib").read_text("utf-8"))
+
+
+def test_a_work_is_known_by_its_title_or_by_its_number():
+    assert book.cite(
+        "- D. P. Kingma, *Auto-encoding variational Bayes*", WORKS
+    ).endswith(" {cite}`kingma2013`")
+    assert "{cite}`roeder2017`" in book.cite("- [arXiv](https://x/1703.09194)", WORKS)
+    assert book.cite("- A. Nobody, *Nothing*", WORKS) == "- A. Nobody, *Nothing*"
+
+
+def test_the_colab_button_waits_for_an_address(monkeypatch):
+    cell = nbformat.read(PATHS[0], as_version=4)
+    before = nbformat.writes(cell)
+    monkeypatch.setattr(helpers, "REPOSITORY", book.PLACEHOLDER)
+    assert (
+        "colab.research"
+        not in json.loads(book.notebook_page(before, ""))["cells"][0]["source"]
+    )
+    monkeypatch.setattr(helpers, "REPOSITORY", "ada/vae")
+    shown = "".join(json.loads(book.notebook_page(before, ""))["cells"][0]["source"])
+    assert re.search(
+        r'<a class="colab" href="https://colab[^"]*01_paper_math.ipynb">', shown
+    )
+    assert "badge.svg" not in shown
+
+
+@needs_tools
+def test_symbols_glossary_and_interface_are_whole(pages):
+    symbols = pages[Path("symbols.html")].find("article").get_text()
+    for meaning in ("the ELBO, in nats", "weight of the KL", "the encoder's"):
+        assert meaning in symbols.replace("’", "'")
+    assert len(pages[Path("glossary.html")].find_all("dt")) >= 30
+    api = pages[Path("api.html")]
+    for name in ("models.vae.VAE", "training.train", "plots.alternatives.describe"):
+        assert api.find(id=f"helpers.{name}"), name
+
+
+def test_docstrings_are_taken_as_plain_text():
+    lines = ["|x| times 2 * ``a * |b|`` and *", "no mark"]
+    book.plain(None, None, None, None, None, lines)
+    assert lines == [r"\|x\| times 2 \* ``a * |b|`` and \*", "no mark"]
+
+
+# In a browser, without a network
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tool:
+        options = ["--no-sandbox", "--disable-gpu"]
+        started = tool.chromium.launch(executable_path=BROWSER, args=options)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=[390, 1300])
+def look(request, browser, built):
+    """A function that opens a page offline, and what it complained of."""
+    context = browser.new_context(
+        viewport={"width": request.param, "height": 900}, offline=True
+    )
+    faults = []
+
+    def opened(name):
+        page = context.new_page()
+        page.on("console", lambda m: m.type == "error" and faults.append(m.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("requestfailed", lambda request: faults.append(request.url))
+        page.goto(f"{built.as_uri()}/{name}")
+        return page
+
+    yield opened
+    context.close()
+    assert faults == []
+
+
+TYPESET = """() => window.MathJax && MathJax.isReady && document.querySelector("svg")
+    && document.querySelectorAll(".MJX_Assistive_MathML").length
+        === document.querySelectorAll('script[type^="math/tex"]').length"""
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+@needs_tools
+@needs_browser
+@pytest.mark.parametrize(
+    "name", ["index", "notebooks/01_paper_math", "api", "explorer"]
+)
+def test_a_page_opens_without_a_network_and_fits(look, name):
+    page = look(f"{name}.html")
+    assert page.locator("article h1").first.is_visible()
+    if "explorer" not in name and name != "api":
+        page.wait_for_function(TYPESET, timeout=60_000)
+        assert not page.locator(".MathJax_Error, .merror").count()
+    assert page.evaluate(OVERFLOW) <= 0
+
+
+@needs_tools
+@needs_browser
+def test_the_search_finds_a_page(look):
+    page = look("search.html?q=Jensen")
+    page.wait_for_selector("#search-results li a", timeout=30_000)
+    found = page.locator("#search-results li a").evaluate_all("a => a.map(x => x.href)")
+    assert any("notebooks/01_paper_math.html" in address for address in found)
+
+
+@needs_tools
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "index",
+        "notebooks/02_autoencoder",
+        "glossary",
+        "images/explorer",
+        "bibliography",
+    ],
+)
+def test_axe_finds_nothing_serious(browser, built, name, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(color_scheme=scheme, offline=True)
+    page = context.new_page()
+    page.goto(f"{built.as_uri()}/{name}.html")
+    if "explorer" not in name:
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    if name in ("index", "notebooks/02_autoencoder"):
+        page.wait_for_function(TYPESET, timeout=60_000)
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    context.close()
+    serious = [
+        (fault["id"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
