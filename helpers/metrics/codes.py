@@ -8,6 +8,8 @@ from sklearn.metrics import mutual_info_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_array
 
+from helpers.engine import checked
+
 
 def excess_kurtosis(codes: np.ndarray) -> float:
     """Return the mean over latents of the codes' excess kurtosis: 0 if they are normal.
@@ -88,10 +90,7 @@ def overlap(codes: np.ndarray, others: np.ndarray, seed: int = 0) -> float:
     Raises:
         ValueError: the two sets are not of the same shape.
     """
-    if codes.shape != others.shape:
-        raise ValueError(
-            f"both sets must have one shape, and have {codes.shape} and {others.shape}"
-        )
+    checked.same_shape(codes=codes, others=others)
     both = np.concatenate([codes, others])
     origin = np.repeat([0, 1], len(codes))
     order = np.random.default_rng(seed).permutation(len(both))
