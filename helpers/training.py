@@ -9,20 +9,18 @@ import weakref
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
-from helpers.engine import checked
 from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
-from helpers.models.guarded import GuardedModel
+from helpers.models.guarded import checked_arrays
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
@@ -105,7 +103,8 @@ class Guard(keras.callbacks.Callback):
 
     Raises:
         DivergedError: the mean loss of a round is not finite, or more than a thousand
-            times the first one seen; or a weight is not finite when a round ends.
+            times the first one seen; or, when a round ends, a weight is not finite or
+            a thousand times the largest of its layer before, which no loss shows yet.
         ValueError: a weight is not finite when a round begins.
     """
 
@@ -114,34 +113,39 @@ class Guard(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.round, self.good = epoch + 1, self.model.get_weights()
-        if not all_finite(self.good):
+        self.most = 1000 * np.maximum(1, self.largest())
+        if not self.finite():
             raise ValueError(
                 f"a weight of the model is nan or infinite before round {self.round}: "
                 "build the model anew, or load weights that are finite"
             )
 
+    def largest(self) -> np.ndarray:
+        """Return the largest size of each trainable variable's weights."""
+        values = map(keras.ops.convert_to_numpy, self.model.trainable_variables)
+        return np.array([np.abs(value).max(initial=0) for value in values])
+
+    def finite(self) -> bool:
+        """Return whether all weights are finite, and none beyond ``most``."""
+        weights = self.model.get_weights()
+        bounded = (self.largest() <= self.most).all()
+        return bool(bounded and all(np.isfinite(weight).all() for weight in weights))
+
     def on_train_batch_end(self, batch, logs=None):
         loss = float(logs["loss"])
         self.first = loss if self.first is None else self.first
         sound = np.isfinite(loss) and loss <= 1000 * max(1.0, abs(self.first))
-        ends = (
-            batch + 1 == self.params["steps"]
-        )  # what the last step did, no loss shows
-        if sound and (not ends or all_finite(self.model.get_weights())):
+        ends = batch + 1 == self.params["steps"]
+        if sound and (not ends or self.finite()):
             return
         step = int(self.model.optimizer.iterations)
         self.model.set_weights(self.good)
         raise DivergedError(
             f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} "
-            f"(round {self.round}, batch {batch + 1}), or a weight is not finite: most "
-            "often the learning rate is too high. The model has the weights again that "
-            "it had before this round, all finite; halve learning_rate"
+            f"(round {self.round}, batch {batch + 1}), or the weights are beyond all "
+            "bounds: most often the learning rate is too high. The model has the "
+            "finite weights again of before this round; halve learning_rate"
         )
-
-
-def all_finite(weights: Sequence[np.ndarray]) -> bool:
-    """Return whether no weight is nan or infinite."""
-    return all(np.isfinite(weight).all() for weight in weights)
 
 
 VIEWS = {"codes": "encode", "pictures": "reconstruct", "samples": "decode"}
@@ -291,9 +295,9 @@ def train(
     """
     rounds, each, together = divided(steps, rounds, steps_per_execution)
     refuse_setters(callbacks)
-    x, targets = let_in(model, x, targets, "x", batch_size)
+    x, targets = checked_arrays(model, x, targets, "x", batch_size)
     if held_out is not None:
-        held_out, _ = let_in(model, held_out, None, "held_out", 1)
+        held_out, _ = checked_arrays(model, held_out, None, "held_out", 1)
     schedule = one_cycle(rounds * each, learning_rate)
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
     if not model.built:
@@ -372,25 +376,3 @@ def described(arrays: Arrays | None) -> str:
         return " and ".join(map(described, arrays))
     some = arrays[:: len(arrays) // 500 + 1].tobytes()
     return f"{arrays.shape} {zlib.crc32(some):08x}"
-
-
-def let_in(
-    model: keras.Model, x: Any, targets: Any, name: str, fewest: int
-) -> tuple[Any, Any]:
-    """Return pictures and targets as float32; ValueError unless they fit the model."""
-    y = x if targets is None else targets
-    if isinstance(model, GuardedModel):
-        x, y, _ = model.checked_data(x, y, None, "train", name=name, fewest=fewest)
-    else:
-        span = checked.UNIT if targets is None else checked.NEAR
-        x = checked.pictures(x, sizes(model, "input_shape"), name, span, fewest)
-        if targets is not None:
-            y = checked.pictures(targets, sizes(model, "output_shape"), "targets")
-            checked.same_shape(x=x[:, :0], targets=y[:, :0])
-    return x, None if targets is None else y
-
-
-def sizes(model: keras.Model, name: str) -> tuple:
-    """Return the shape of one picture, as a model has declared it."""
-    shape = getattr(model, name, None) if getattr(model, "built", False) else None
-    return tuple(shape[1:]) if shape else ("height", "width", "channels")

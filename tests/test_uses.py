@@ -100,6 +100,8 @@ class Use:
             given = {} if self.weights is None else {"sample_weight": self.weights}
             targets = {"y": self.given} if self.rng.random() < 0.3 else {}
             return {"x": self.given, "batch_size": self.size, **targets, **given}
+        if isinstance(self.x, list):
+            self.x = np.asarray(self.x, "float32")
         parts = (self.given,)
         if self.weights is not None:
             parts = (self.given, self.x, self.weights)

@@ -41,7 +41,10 @@ def information(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> np.nd
 
     The mutual information of a latent and a factor, from (n, factors), as a share of
     the factor's entropy, both in ``bins`` of equal counts. Equal values share a bin;
-    where there are no more values than bins, each has its own.
+    where there are no more values than bins, each has its own. Few codes tell too much:
+    of a factor that has nothing to do with it a latent seems to tell about
+    (bins - 1)^2 / (2 n ln bins), which is 0.3 for 200 codes in 20 bins. Source: Miller
+    (1955), "Note on the bias of information estimates".
 
     Raises:
         ValueError: codes and factors differ in number or are not finite, a factor is

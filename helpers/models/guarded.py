@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from helpers.engine import checked
 from helpers.engine.batches import Watch
 
 KEYS = ("x", "y", "sample_weight")
@@ -96,3 +97,25 @@ def refuse_ended_rate(model: keras.Model) -> None:
             "and no weight would move: call train again, or compile the model with a "
             "new optimizer, such as keras.optimizers.Adam(1e-4), and fit"
         )
+
+
+def checked_arrays(
+    model: keras.Model, x: Any, targets: Any, name: str, fewest: int
+) -> tuple[Any, Any]:
+    """Return pictures and targets as float32; ValueError unless they fit the model."""
+    y = x if targets is None else targets
+    if isinstance(model, GuardedModel):
+        x, y, _ = model.checked_data(x, y, None, "train", name=name, fewest=fewest)
+    else:
+        span = checked.UNIT if targets is None else checked.NEAR
+        x = checked.pictures(x, sizes(model, "input_shape"), name, span, fewest)
+        if targets is not None:
+            y = checked.pictures(targets, sizes(model, "output_shape"), "targets")
+            checked.same_shape(x=x[:, :0], targets=y[:, :0])
+    return x, None if targets is None else y
+
+
+def sizes(model: keras.Model, name: str) -> tuple:
+    """Return the shape of one picture, as a model has declared it."""
+    shape = getattr(model, name, None) if getattr(model, "built", False) else None
+    return tuple(shape[1:]) if shape else ("height", "width", "channels")
