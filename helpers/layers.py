@@ -10,6 +10,7 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from helpers.engine import checked
 from helpers.families import Family, get_family
 from helpers.families.base import register, restored, serialized
 from helpers.likelihoods import MeanOfCalls
@@ -19,11 +20,25 @@ class FamilyLayer(keras.layers.Layer):
     """A layer called on the list of a posterior's parameters, each (batch, d).
 
     It computes in float32, whatever the dtype policy of the networks.
+
+    Raises:
+        ValueError: the parameters are not as many as the family's, or of unlike shapes.
     """
 
     def __init__(self, family: str | Family = "normal", **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.family = get_family(family)
+
+    def check(self, parameters, **others) -> None:
+        """Raise ValueError unless these are the family's parameters, of one shape."""
+        names = self.family.parameter_names
+        if not isinstance(parameters, list | tuple) or len(parameters) != len(names):
+            came = keras.tree.map_structure(lambda p: tuple(p.shape), parameters)
+            raise ValueError(
+                f"the family {self.family.name!r} has the parameters {names}, and what "
+                f"came has the shapes {came}: call the layer on a list of them"
+            )
+        checked.same_shape(**dict(zip(names, parameters, strict=True)), **others)
 
     def get_config(self):
         return {**super().get_config(), **serialized({"family": self.family})}
@@ -52,6 +67,7 @@ class Sampling(FamilyLayer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, parameters):
+        self.check(parameters)
         return self.family.sample_posterior(parameters, self.seed_generator)
 
     def get_config(self):
@@ -69,8 +85,8 @@ class KLDivergence(FamilyLayer):
     Args:
         family: a family or its name.
         beta: the weight, a number from 0 on, or a Keras learning-rate schedule of it by
-            training step, as ``training.warm_up(1000)``. Validation uses the weight
-            that training has reached.
+            training step, as ``training.warm_up(1000)``: the one way to change it while
+            training. Validation uses the weight that training has reached.
 
     Raises:
         ValueError: ``beta`` is neither.
@@ -91,19 +107,34 @@ class KLDivergence(FamilyLayer):
             raise ValueError(
                 f"beta must be a number from 0 on or a schedule, and is {beta!r}"
             )
-        self.beta = beta if self.scheduled else float(beta)
+        self.given_beta = beta if self.scheduled else float(beta)
         self.rate = MeanOfCalls(name="rate")
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+
+    @property
+    def beta(self) -> float | LearningRateSchedule:
+        """The weight, or its schedule, as it was given: a compiled step keeps it."""
+        return self.given_beta
+
+    @beta.setter
+    def beta(self, value):
+        raise AttributeError(
+            f"beta stays {self.given_beta!r}, and can't become {value!r}: a compiled "
+            "step keeps what it was built with. Give a schedule, such as "
+            "training.warm_up(1000), or build another VAE of the same networks"
+        )
 
     def current_beta(self):
         """Return the weight at the present training step."""
         return self.beta(self.step) if self.scheduled else self.beta
 
     def call(self, parameters, z=None, training=False):
+        self.check(parameters, **({} if z is None else {"z": z}))
         rates = ops.sum(self.family.kl_divergence(parameters, z), axis=-1)  # (batch,)
-        rate = ops.mean(rates)
-        self.add_loss(self.current_beta() * rate)
-        self.rate.report(rate, ops.shape(rates)[0])
+        beta = self.current_beta()
+        loss = beta * ops.mean(rates)
+        self.add_loss(loss)
+        self.rate.report(rates, loss, beta)
         if training:
             self.step.assign_add(1)
         return parameters

@@ -14,42 +14,84 @@ from numbers import Real
 import keras
 from keras import ops
 
+from helpers.engine import checked
+
 register = keras.saving.register_keras_serializable("vae_course")
 
 
 class MeanOfCalls(keras.metrics.Mean):
     """The mean over pictures of what a layer reports when it is called; nan before.
 
-    On JAX ``fit`` drops what a call does to a metric: see ``ReportingModel``.
+    On JAX ``fit`` drops what a call does to a metric: see ``ReportingModel``, which
+    also lets the weights of pictures count.
     """
 
-    waiting = None
+    last = before = None
 
-    def report(self, value, count):
-        """Count the mean ``value`` of ``count`` pictures, or on JAX let it wait."""
-        self.waiting = value, count
+    def report(self, values, loss, scale=1.0):
+        """Count values (batch,), whose mean times ``scale`` is ``loss``; JAX waits."""
+        self.last = values, loss, scale
         if keras.backend.backend() != "jax":
-            self.count_waiting()
+            self.before = [v + 0 for v in self.variables]  # values, not variables
+            self.count_mean(values)
 
-    def count_waiting(self):
-        """Count the last report, if it waits."""
-        if self.waiting is not None:
-            self.update_state(*self.waiting)
-        self.waiting = None
+    def count_mean(self, values):
+        """Count the values (batch,) of some pictures by their mean and number."""
+        self.update_state(ops.mean(values), ops.shape(values)[0])
+
+    def count_last(self, weights=None):
+        """Count what was last reported: now if it waits, again if it has weights.
+
+        Returns its loss: the sum of weighted values over the number of pictures.
+        """
+        values, loss, scale = self.last
+        if weights is None:
+            if self.before is None:
+                self.count_mean(values)
+            return loss
+        checked.same_shape(values=values, sample_weight=weights)
+        for variable, value in zip(self.variables, self.before or (), strict=False):
+            variable.assign(value)
+        self.count_mean(values * weights)
+        return scale * ops.mean(values * weights)
 
     def result(self):
         return ops.where(self.count > 0, super().result(), math.nan)
 
 
 class ReportingModel(keras.Model):
-    """A model in which ``MeanOfCalls`` counts on JAX too, as it does in a ``VAE``."""
+    """A model in which ``MeanOfCalls`` counts on JAX too, as it does in a ``VAE``.
 
-    def compute_loss(self, *args, **kwargs):
+    Each picture's rate and distortion are multiplied by its ``sample_weight``, if there
+    is any: in the loss, and in the figures, which are still sums over the number of
+    pictures, as Keras has it.
+    """
+
+    weighed = None
+
+    @property
+    def losses(self):
+        return super().losses if self.weighed is None else list(self.weighed)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        weights = sample_weight
+        if weights is not None:
+            first = keras.tree.flatten(weights)[0]  # Keras repeats it for each target
+            weights = ops.reshape(checked.float32(first), (-1,))
+        losses = self.losses
         # of all that follows a call, only this may change metrics in JAX's train_step
         for metric in self.metrics:
-            if isinstance(metric, MeanOfCalls):
-                metric.count_waiting()
-        return super().compute_loss(*args, **kwargs)
+            if isinstance(metric, MeanOfCalls) and metric.last is not None:
+                places = [i for i, loss in enumerate(losses) if loss is metric.last[1]]
+                for place in places:
+                    losses[place] = metric.count_last(weights)
+        self.weighed = tuple(losses)
+        try:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        finally:
+            self.weighed = None
 
 
 class Likelihood(keras.layers.Layer):
@@ -57,7 +99,12 @@ class Likelihood(keras.layers.Layer):
 
     Outputs are unbounded: their sigmoid is the mean picture, in [0, 1]. All is computed
     in float32, whatever the dtype policy of the networks.
+
+    Raises:
+        ValueError: pictures and outputs have different shapes.
     """
+
+    span = checked.NEAR  # the pixels that have a density
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -71,10 +118,18 @@ class Likelihood(keras.layers.Layer):
         """Return the mean picture, in [0, 1], of the outputs' shape."""
         return ops.sigmoid(output)
 
+    def follow(self, x, output):
+        """Take from a batch, in training, what is not learned by its gradient."""
+
     def call(self, x, output, training=False):
-        distortion = ops.mean(self.negative_log_likelihood(x, output))
+        x = checked.float32(x)
+        checked.same_shape(pictures=x, outputs=output)
+        if training:
+            self.follow(x, output)
+        values = self.negative_log_likelihood(x, output)  # (batch,)
+        distortion = ops.mean(values)
         self.add_loss(distortion)
-        self.distortion.report(distortion, ops.shape(output)[0])
+        self.distortion.report(values, distortion)
         return self.mean(output)
 
 
@@ -85,6 +140,8 @@ class Bernoulli(Likelihood):
     On grey pictures this is the expected value for binary pictures tossed with the grey
     as probability. Source: Kingma and Welling (2013), appendix C.1.
     """
+
+    span = checked.UNIT
 
     def negative_log_likelihood(self, x, output):
         # softplus(o) - x o is -x ln s(o) - (1 - x) ln(1 - s(o)), and never overflows
@@ -99,7 +156,8 @@ class Gaussian(Likelihood):
     Args:
         sigma: a number above 0; ``"learned"``, a weight trained with the others; or
             ``"optimal"``, which follows the root mean squared error in training,
-            smoothed over about 100 steps, and stands still otherwise.
+            smoothed over about 100 steps, and stands still otherwise; all pictures
+            count alike there, whatever their weights.
 
     Raises:
         ValueError: ``sigma`` is none of these.
@@ -117,11 +175,23 @@ class Gaussian(Likelihood):
                 "sigma must be a positive number, 'learned' or 'optimal', and is "
                 f"{sigma!r}"
             )
-        self.sigma = float(sigma) if fixed else sigma
+        self.given_sigma = float(sigma) if fixed else sigma
         start = math.log(float(sigma) if fixed else 0.25)
         constant = keras.initializers.Constant(start)
         self.log_sigma = self.add_weight(
             (), constant, trainable=sigma == "learned", name="log_sigma"
+        )
+
+    @property
+    def sigma(self) -> float | str:
+        """What was given; ``exp(log_sigma)`` is the deviation that holds now."""
+        return self.given_sigma
+
+    @sigma.setter
+    def sigma(self, value):
+        raise AttributeError(
+            f"sigma stays {self.given_sigma!r}, and can't become {value!r}: assign to "
+            "log_sigma, or build another Gaussian"
         )
 
     def negative_log_likelihood(self, x, output):
@@ -134,10 +204,9 @@ class Gaussian(Likelihood):
             + squared_error * ops.exp(-log_variance)
         )
 
-    def call(self, x, output, training=False):
-        if self.sigma == "optimal" and training:
+    def follow(self, x, output):
+        if self.sigma == "optimal":
             self.follow_error(x, output)
-        return super().call(x, output, training)
 
     def follow_error(self, x, output):
         """Move ``log_sigma`` towards the batch's own optimum."""

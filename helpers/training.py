@@ -20,6 +20,7 @@ from helpers.engine.budgets import budget, by_budget  # noqa: F401
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
+from helpers.models.guarded import checked_arrays
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
@@ -48,10 +49,15 @@ def endless_batches(
     targets the pictures are their own; a tuple's arrays, such as pictures and labels,
     stay beside each other. NumPy picks the pictures: made a tensor, the whole array
     would stand in memory three times.
+
+    Raises:
+        ValueError: pictures, labels or targets are not as many.
     """
     given = (x,) if targets is None else (x, targets)
     arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
     types, count = [array.dtype for array in arrays], len(arrays[0])
+    if any(len(array) != count for array in arrays):
+        raise ValueError(f"arrays must be as many, and are {list(map(len, arrays))}")
     order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
 
     def choose(chosen):
@@ -97,7 +103,9 @@ class Guard(keras.callbacks.Callback):
 
     Raises:
         DivergedError: the mean loss of a round is not finite, or more than a thousand
-            times the first one seen.
+            times the first one seen; or, when a round ends, a weight is not finite or
+            a thousand times the largest of its layer before, which no loss shows yet.
+        ValueError: a weight is not finite when a round begins.
     """
 
     def on_train_begin(self, logs=None):
@@ -105,19 +113,38 @@ class Guard(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.round, self.good = epoch + 1, self.model.get_weights()
+        self.most = 1000 * np.maximum(1, self.largest())
+        if not self.finite():
+            raise ValueError(
+                f"a weight of the model is nan or infinite before round {self.round}: "
+                "build the model anew, or load weights that are finite"
+            )
+
+    def largest(self) -> np.ndarray:
+        """Return the largest size of each trainable variable's weights."""
+        values = map(keras.ops.convert_to_numpy, self.model.trainable_variables)
+        return np.array([np.abs(value).max(initial=0) for value in values])
+
+    def finite(self) -> bool:
+        """Return whether all weights are finite, and none beyond ``most``."""
+        weights = self.model.get_weights()
+        bounded = (self.largest() <= self.most).all()
+        return bool(bounded and all(np.isfinite(weight).all() for weight in weights))
 
     def on_train_batch_end(self, batch, logs=None):
         loss = float(logs["loss"])
         self.first = loss if self.first is None else self.first
-        if np.isfinite(loss) and loss <= 1000 * max(1.0, abs(self.first)):
+        sound = np.isfinite(loss) and loss <= 1000 * max(1.0, abs(self.first))
+        ends = batch + 1 == self.params["steps"]
+        if sound and (not ends or self.finite()):
             return
         step = int(self.model.optimizer.iterations)
         self.model.set_weights(self.good)
         raise DivergedError(
             f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} "
-            f"(round {self.round}, batch {batch + 1}): most often the learning rate is "
-            "too high, or a pixel is nan. The model has the last finished round's "
-            "weights again; halve learning_rate, check the pictures with np.isfinite"
+            f"(round {self.round}, batch {batch + 1}), or the weights are beyond all "
+            "bounds: most often the learning rate is too high. The model has the "
+            "finite weights again of before this round; halve learning_rate"
         )
 
 
@@ -160,8 +187,8 @@ class Snapshots(keras.callbacks.Callback):
         super().__init__()
         given = {"codes": codes_of, "pictures": pictures_of, "samples": samples_at}
         self.given = {name: array for name, array in given.items() if array is not None}
-        if isinstance(steps, int):
-            count, first = steps, 0
+        if isinstance(steps, int | np.integer):
+            count, first = int(steps), 0
         else:
             count, first = len(steps), min(steps, default=0)
         if count < 2 or first < 0:
@@ -221,13 +248,18 @@ def train(
 ) -> dict[str, np.ndarray]:
     """Train with Adam and a one-cycle rate, over Keras's ``compile`` and ``fit``.
 
+    The rate ends at 0, and is saved with the model: to go on, also after loading, call
+    ``train`` again, or ``compile`` with another optimizer and ``fit``.
+
     Args:
         model: a ``VAE``, which brings its own loss, or any other model from pictures to
             pictures, which is trained on the mean squared error.
-        x: pictures (n, height, width, channels), float32 in [0, 1]; for a
-            ``ConditionalVAE`` the tuple (pictures, labels), and so ``held_out``.
+        x: pictures (n, height, width, channels) in [0, 1], or arrays of the model's own
+            shape, not a data set; for a ``ConditionalVAE`` the tuple (pictures,
+            labels), and so ``held_out``.
         steps: optimiser steps in all, rounded up to a multiple of ``rounds``.
-        targets: what to compare the outputs with, where that is not ``x``.
+        targets: what to compare the outputs with, where that is not ``x``, which may
+            then be noisy and leave [0, 1]. A VAE takes no others.
         held_out: pictures to evaluate on after every round, against themselves.
         learning_rate: the peak.
         weight_decay: the share of itself that a weight loses per step, times the
@@ -236,7 +268,8 @@ def train(
         rounds: how many reports ``steps`` is cut into.
         seed: orders the pictures; weights and noise come from Keras's global seed.
         verbose: print a line per round.
-        callbacks: Keras callbacks; an "epoch" is a round to them.
+        callbacks: Keras callbacks; an "epoch" is a round to them. The learning rate is
+            not theirs to set.
         steps_per_execution: steps between two calls of ``on_train_batch_end``, at most
             (they must divide a round); the results are the same up to rounding.
         jit_compile: True has XLA compile the step, which takes about 2 s, draws other
@@ -254,14 +287,21 @@ def train(
         DivergedError: the loss became nan or exploded; the model has the weights of the
             last finished round.
         RuntimeError: another training uses the folder ``backup``.
-        ValueError: the pictures are fewer than a batch, or their pixels not in [0, 1];
-            ``steps``, ``rounds`` or ``steps_per_execution`` is below 1; ``backup``
-            holds that of another training.
+        ValueError: pictures, targets or ``held_out`` don't fit the model, are fewer
+            than a batch or each other, or their pixels not in [0, 1]; a callback sets
+            the learning rate; a weight is not finite before; ``steps``, ``rounds`` or
+            ``steps_per_execution`` is below 1; ``backup`` holds that of another
+            training.
     """
     rounds, each, together = divided(steps, rounds, steps_per_execution)
-    check_pictures(x[0] if isinstance(x, tuple) else x, batch_size)
+    refuse_setters(callbacks)
+    x, targets = checked_arrays(model, x, targets, "x", batch_size)
+    if held_out is not None:
+        held_out, _ = checked_arrays(model, held_out, None, "held_out", 1)
     schedule = one_cycle(rounds * each, learning_rate)
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
+    if not model.built:
+        model(x[:1])
     compile_with(model, optimizer, together, jit_compile)
     about: dict[str, object] = {"steps": rounds * each, "rounds": rounds, "seed": seed}
     about |= {"batch_size": batch_size, "learning_rate": learning_rate}
@@ -274,7 +314,8 @@ def train(
         validation = {"validation_data": pairs, "validation_batch_size": 1000}
         heard = [Guard(), *callbacks, kept, *([report(each)] if verbose else [])]
         options = {"steps_per_epoch": each, "callbacks": heard, "shuffle": False}
-        model.fit(batches, verbose=0, **rhythm, **validation, **options)
+        # past the model's own look at its data: all arrays were checked
+        keras.Model.fit(model, batches, verbose=0, **rhythm, **validation, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
     steps_done = each * np.arange(1, kept.rounds + 1)
     return {"step": steps_done, "seconds": kept.seconds, **history}
@@ -313,8 +354,18 @@ def compile_with(
     loss = None if isinstance(model, VAE) else "mse"
     options = {"steps_per_execution": together, "jit_compile": jit}
     model.compile(optimizer, loss, **options)
-    if model.built:  # else the whole step would be traced twice
-        optimizer.build(model.trainable_variables)
+    optimizer.build(model.trainable_variables)  # else the step would be traced twice
+
+
+def refuse_setters(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Raise ValueError if one of Keras's callbacks would set the learning rate."""
+    setters = keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler
+    for callback in callbacks:
+        if isinstance(callback, setters):
+            raise ValueError(
+                f"train sets the learning rate itself, and {type(callback).__name__} "
+                "would too: leave it out, or compile the model and call fit"
+            )
 
 
 def described(arrays: Arrays | None) -> str:
@@ -325,20 +376,3 @@ def described(arrays: Arrays | None) -> str:
         return " and ".join(map(described, arrays))
     some = arrays[:: len(arrays) // 500 + 1].tobytes()
     return f"{arrays.shape} {zlib.crc32(some):08x}"
-
-
-def check_pictures(x: np.ndarray, batch_size: int) -> None:
-    """Raise ValueError unless ``x`` is at least a batch of pictures in [0, 1]."""
-    x = np.asarray(x)
-    if x.ndim != 4 or len(x) < batch_size or not x.size:
-        raise ValueError(
-            f"x must be at least {batch_size} pictures, (n, height, width, channels), "
-            f"and has shape {x.shape}: add the missing axis, or lower batch_size"
-        )
-    if x.dtype.kind not in "fiub":
-        raise ValueError(f"pixels must be real numbers, and are {x.dtype}: use float32")
-    low, high = float(x.min()), float(x.max())
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"pixels must lie in [0, 1], and span [{low:g}, {high:g}]: divide by 255?"
-        )

@@ -23,7 +23,7 @@ from small_data import DIGITS, encoded, npy, npz, settle, zipped
 
 from helpers import datasets, families, metrics, models, plots, training
 from helpers.datasets import cat_files, cats, dataset
-from helpers.engine import archives
+from helpers.engine import archives, checked
 from helpers.plots import films
 
 # Files
@@ -361,12 +361,21 @@ def refused(function, *arguments, **named):
             return None
 
 
+def in_span(x, span):
+    """Whether pixels lie in a span, but for what rounding leaves."""
+    return x.min() >= span[0] - 1e-5 and x.max() <= span[1] + 1e-5
+
+
 @RANDOM
 @given(ANYTHING, st.integers(1, 5))
 def test_pictures_are_taken_or_refused_in_words(x, batch_size):
-    taken = refused(lambda: training.check_pictures(x, batch_size) is None)
+    shape = ("height", "width", "channels")
+    taken = refused(checked.pictures, x, shape, fewest=batch_size)
     fit = x.ndim == 4 and len(x) >= batch_size and x.size and x.dtype.kind in "fiub"
-    assert bool(taken) == bool(fit and x.min() >= 0 and x.max() <= 1)
+    assert (taken is not None) == bool(fit and in_span(x, checked.UNIT))
+    if taken is not None:
+        np.testing.assert_array_equal(taken, x.astype("float32"))
+        assert taken.dtype == np.float32
 
 
 @RANDOM
@@ -434,15 +443,15 @@ def test_figures_of_pictures_are_numbers_or_refused(data):
     shape = data.draw(st.sampled_from([*SHAPES, (1, 2, 2, 2, 2)]))
     in_range = arrays.arrays(np.float32, shape, elements=UNIT)
     x, y = data.draw(in_range), data.draw(in_range | any_array())
-    fits = x.shape == y.shape and x.ndim == 4
+    fits = x.shape == y.shape and x.ndim == 4 and len(x) and in_span(y, checked.NEAR)
     for measure, low, high in ((metrics.mse, 0, 1), (metrics.psnr, 0, np.inf)):
         values = refused(measure, x, y)
-        assert (values is not None) == fits
+        assert (values is not None) == bool(fits)
         if fits and ((y >= 0) & (y <= 1)).all():
             assert values.shape == x.shape[:1]
             assert ((values >= low - 1e-5) & (values <= high)).all()
     large = fits and min(x.shape[1:3]) >= 11
-    assert (refused(metrics.ssim, x, y) is not None) == large
+    assert (refused(metrics.ssim, x, y) is not None) == bool(large)
     assert metrics.binarised(x).shape == x.shape
 
 

@@ -360,6 +360,13 @@ def test_equal_values_among_many_share_a_bin():
     assert shares == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize(("count", "bins"), [(5000, 20), (2000, 10)])
+def test_few_codes_seem_to_tell_what_they_do_not(count, bins):
+    codes, factors = np.random.default_rng(0).normal(size=(2, count, 4))
+    found = metrics.information(codes, factors, bins).mean()
+    assert found == pytest.approx((bins - 1) ** 2 / (2 * count * np.log(bins)), rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("factors", "bins"), [(np.ones((9, 1)), 5), (np.eye(9), 1), (np.eye(8), 5)]
 )

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from helpers.engine import checked
 from helpers.likelihoods import Bernoulli
 from helpers.models import VAE
 
@@ -29,8 +30,15 @@ class Bound:
 
 
 def elbo(vae: VAE, x: np.ndarray) -> Bound:
-    """Return the ELBO of pictures, one z each; Kingma and Welling (2013), eq. 3."""
-    vae.checked(x)
+    """Return the ELBO of pictures, one z each; Kingma and Welling (2013), eq. 3.
+
+    The mean over pictures, whatever their order. As in all measures, the pictures may
+    be numbers of any type.
+
+    Raises:
+        ValueError: another shape, no picture, or pixels that leave [0, 1] (a Gaussian
+            decoder's, far), so in all measures.
+    """
     compiled = vae.compiled
     if not compiled:  # evaluate asks for it, even of a model with loaded weights
         vae.compile(optimizer=None)
@@ -43,7 +51,7 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
 
 def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return each picture's rate and distortion, both (n,): minus the ELBO in sum."""
-    x = np.asarray(x, np.float32)
+    x = vae.checked(x, span=vae.likelihood.span)
     parameters, z = sampled_codes(vae, x, seed)
     rate = ops.sum(vae.family.kl_divergence(parameters, z), axis=-1)
     nll = vae.likelihood.negative_log_likelihood
@@ -97,7 +105,12 @@ def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
 
 
 def binarised(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return pictures of zeros and ones, float32: 1 with the grey as probability."""
+    """Return pictures of zeros and ones, float32: 1 with the grey as probability.
+
+    Raises:
+        ValueError: the pixels leave [0, 1].
+    """
+    x = checked.pictures(x, fewest=0)
     return (np.random.default_rng(seed).random(x.shape) < x).astype(np.float32)
 
 
@@ -134,12 +147,14 @@ def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
     note on the evaluation of generative models", section 3.1.
 
     Raises:
-        ValueError: the likelihood is Bernoulli, which has no density of grey values.
+        ValueError: the likelihood is Bernoulli, which has no density of grey values, or
+            the pixels leave [0, 1].
     """
     if isinstance(vae.likelihood, Bernoulli):
         raise ValueError(
             "bits need a density of pixel values: build it with likelihood='gaussian'"
         )
+    x = vae.checked(x, span=checked.UNIT)
     noise = np.random.default_rng(seed).random(x.shape, np.float32)
     nats = -elbo(vae, (255 * x + noise) / 256).elbo / math.prod(x.shape[1:])
     return nats / math.log(2) + 8  # a step is 1/256 wide

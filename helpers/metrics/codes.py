@@ -8,6 +8,8 @@ from sklearn.metrics import mutual_info_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_array
 
+from helpers.engine import checked
+
 
 def excess_kurtosis(codes: np.ndarray) -> float:
     """Return the mean over latents of the codes' excess kurtosis: 0 if they are normal.
@@ -39,7 +41,10 @@ def information(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> np.nd
 
     The mutual information of a latent and a factor, from (n, factors), as a share of
     the factor's entropy, both in ``bins`` of equal counts. Equal values share a bin;
-    where there are no more values than bins, each has its own.
+    where there are no more values than bins, each has its own. Few codes tell too much:
+    of a factor that has nothing to do with it a latent seems to tell about
+    (bins - 1)^2 / (2 n ln bins), which is 0.3 for 200 codes in 20 bins. Source: Miller
+    (1955), "Note on the bias of information estimates".
 
     Raises:
         ValueError: codes and factors differ in number or are not finite, a factor is
@@ -88,10 +93,7 @@ def overlap(codes: np.ndarray, others: np.ndarray, seed: int = 0) -> float:
     Raises:
         ValueError: the two sets are not of the same shape.
     """
-    if codes.shape != others.shape:
-        raise ValueError(
-            f"both sets must have one shape, and have {codes.shape} and {others.shape}"
-        )
+    checked.same_shape(codes=codes, others=others)
     both = np.concatenate([codes, others])
     origin = np.repeat([0, 1], len(codes))
     order = np.random.default_rng(seed).permutation(len(both))

@@ -1,33 +1,40 @@
 """How close pictures are to each other: MSE, and TensorFlow's PSNR and SSIM.
 
-Pairs of pictures are two arrays (n, height, width, channels) in [0, 1]; all functions
-raise ValueError where shapes differ or lack an axis.
+Pairs are two arrays (n, height, width, channels): ``x`` in [0, 1] and ``y``, which may
+leave it a little, as noisy pictures do. All functions raise ValueError for other
+pixels, and where shapes differ or lack an axis.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.engine import checked
 
-def check_pairs(x: np.ndarray, y: np.ndarray, side: int = 1) -> None:
-    """Raise ValueError unless x and y are as many pictures, of ``side`` pixels."""
-    shapes = np.shape(x), np.shape(y)
-    if shapes[0] != shapes[1] or len(shapes[0]) != 4 or min(shapes[0][1:3]) < side:
+PICTURE = ("height", "width", "channels")
+
+
+def pairs(x: np.ndarray, y: np.ndarray, side: int = 1) -> tuple:
+    """Return both as float32; ValueError unless of one shape, ``side`` or larger."""
+    x = checked.pictures(x, PICTURE, "x")
+    y = checked.pictures(y, PICTURE, "y", checked.NEAR)
+    checked.same_shape(x=x, y=y)
+    if min(x.shape[1:3]) < side:
         raise ValueError(
-            f"both must be n pictures (n, height, width, channels), {side} x {side} or "
-            f"larger, and are {shapes[0]} and {shapes[1]}: is a channel axis missing?"
+            f"pictures must be at least {side} x {side} pixels, and are {x.shape[1:]}"
         )
+    return x, y
 
 
 def mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the mean squared error of each pair of pictures, (n,)."""
-    check_pairs(x, y)
+    x, y = pairs(x, y)
     return np.mean(np.square(x - y), axis=(1, 2, 3))
 
 
 def psnr(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the peak signal-to-noise ratio of each pair of pictures, in dB, (n,)."""
-    check_pairs(x, y)
+    x, y = pairs(x, y)
     return tf.image.psnr(x, y, max_val=1.0).numpy()
 
 
@@ -37,7 +44,7 @@ def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     ValueError too below 11 x 11 pixels. Source: Wang, Bovik, Sheikh and Simoncelli
     (2004).
     """
-    check_pairs(x, y, side=11)
+    x, y = pairs(x, y, side=11)
     return tf.image.ssim(x, y, max_val=1.0).numpy()
 
 
@@ -53,11 +60,17 @@ class TrackQuality(keras.callbacks.Callback):
     Args:
         x: training pictures (n, height, width, channels).
         held_out: held-out pictures, whose figures get the prefix ``val_``.
+
+    Raises:
+        ValueError: the pictures are no such pairs with themselves, or below 11 x 11.
     """
 
     def __init__(self, x: np.ndarray, held_out: np.ndarray):
         super().__init__()
-        self.pictures = {"": x, "val_": held_out}
+        self.pictures = {
+            "": pairs(x, x, 11)[0],
+            "val_": pairs(held_out, held_out, 11)[0],
+        }
 
     def on_epoch_end(self, epoch, logs=None):
         for prefix, x in self.pictures.items():

@@ -13,6 +13,8 @@ import scipy.stats
 from keras import layers, ops
 
 from helpers import models
+from helpers.engine import checked
+from helpers.metrics.pictures import PICTURE
 from helpers.metrics.scores import Estimate
 
 CLASSIFIER = models.WEIGHTS / "digit_classifier.npz"
@@ -20,7 +22,6 @@ DIGIT_SHAPE = (28, 28, 1)
 SETS = 5  # of pictures, each with a value of its own
 SMALLEST_SET = 20  # pictures
 FEWEST = SETS * SMALLEST_SET
-ROUNDING = 1e-5  # what a filter may leave beside [0, 1]
 
 
 def sample_distance(
@@ -61,7 +62,7 @@ def sample_distance(
     if size < SMALLEST_SET:
         raise ValueError(f"size must be at least {SMALLEST_SET}, and is {size}")
     pair = [
-        checked_set(name, x, FEWEST, DIGIT_SHAPE)
+        checked.pictures(x, DIGIT_SHAPE, name, fewest=FEWEST)
         for name, x in (("samples", samples), ("reference", reference))
     ]
     size = min(size, *(len(x) // SETS for x in pair))
@@ -171,8 +172,9 @@ def two_sample_test(
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, and are {steps}")
-    reference = checked_set("reference", reference, FEWEST)
-    samples = checked_set("samples", samples, FEWEST, reference.shape[1:])
+    reference = checked.pictures(reference, PICTURE, "reference", fewest=FEWEST)
+    shape = reference.shape[1:]
+    samples = checked.pictures(samples, shape, "samples", fewest=FEWEST)
     count = min(len(samples), len(reference)) // 2
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(x)) for x in (samples, reference)]
@@ -244,35 +246,3 @@ def new_judge(image_shape: Sequence[int], rng: np.random.Generator) -> keras.Mod
     features = layers.Dropout(0.3, seed=next(seeds))(layers.Flatten()(maps))
     logit = layers.Dense(1, kernel_initializer=start())(features)
     return keras.Model(pictures, logit, name="judge")
-
-
-def checked_set(
-    name: str, x: np.ndarray, fewest: int, image_shape: Sequence[int] | None = None
-) -> np.ndarray:
-    """Return pictures as float32, of ``image_shape`` where it is given.
-
-    Raises:
-        ValueError: they have another shape, or are too few, or leave [0, 1].
-    """
-    x = np.asarray(x)
-    expected = tuple(image_shape or ("height", "width", "channels"))
-    if x.ndim != 4 or (image_shape and x.shape[1:] != expected):
-        axes = ", ".join(map(str, ("n", *expected)))
-        raise ValueError(
-            f"{name} must be pictures of shape ({axes}), and have {x.shape}: is a "
-            "channel axis missing?"
-        )
-    if len(x) < fewest:
-        raise ValueError(
-            f"{name} must be at least {fewest} pictures, and are {len(x)}: a measure "
-            "of sets needs many"
-        )
-    if x.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must be real numbers, and are {x.dtype}")
-    low, high = float(x.min()), float(x.max())
-    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
-        raise ValueError(
-            f"pixels of {name} must lie in [0, 1], and span [{low:g}, {high:g}]: "
-            "divide by 255, or clip?"
-        )
-    return x.astype("float32", copy=False)

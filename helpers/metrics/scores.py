@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_array
 
 from helpers.datasets import flat
+from helpers.engine import checked
 
 
 def knn_accuracy(
@@ -36,8 +37,11 @@ def recognisable_share(
     pictures, by squared distance of pixels, are all of one class.
 
     Raises:
-        ValueError: ``neighbours`` is below 1, or more than the training pictures.
+        ValueError: ``neighbours`` is below 1, or more than the training pictures, which
+            are of another shape than these, or pixels are far from [0, 1].
     """
+    known = checked.pictures(x_train[:10_000], None, "x_train", checked.NEAR)
+    checked.pictures(pictures, known.shape[1:], span=checked.NEAR)
     classifier = KNeighborsClassifier(neighbours)
     classifier.fit(flat(x_train[:10_000]), y_train[:10_000])
     return float(np.mean(classifier.predict_proba(flat(pictures)).max(axis=1) == 1))

@@ -6,38 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from helpers.engine import checked
 from helpers.families.base import register, restored, serialized
-
-
-def checked_pictures(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return pictures (n, *shape) as an array; ValueError says what is wrong with them.
-
-    Pixels may leave [0, 1] a little, as those of noisy pictures do.
-    """
-    x = np.asarray(x)
-    if x.shape[1:] != shape or not len(x):
-        raise ValueError(
-            f"pictures must be (n, {', '.join(map(str, shape))}), n from 1 on, and are "
-            f"{x.shape}: x[np.newaxis] is one picture, x[..., np.newaxis] adds channels"
-        )
-    low, high = float(x.min()), float(x.max())
-    if not -10 < low <= high < 10:
-        raise ValueError(
-            f"pixels must be numbers in [0, 1], and span [{low:g}, {high:g}]: divide "
-            "by 255, or leave out the pictures that hold nan"
-        )
-    return x
-
-
-def checked_codes(z: np.ndarray, latent_size: int) -> np.ndarray:
-    """Return codes (n, latent_size) as an array, or raise ValueError."""
-    z = np.asarray(z)
-    if z.ndim != 2 or z.shape[1] != latent_size or not len(z):
-        raise ValueError(
-            f"codes must be (n, {latent_size}), n at least 1, and are {z.shape}: "
-            "z[np.newaxis] is one code; the model fixes the number of latents"
-        )
-    return z
+from helpers.models.guarded import GuardedModel
 
 
 def in_batches(model: keras.Model, array: np.ndarray, batch_size: int = 1000) -> Any:
@@ -45,7 +16,7 @@ def in_batches(model: keras.Model, array: np.ndarray, batch_size: int = 1000) ->
 
     Unlike ``predict`` it compiles nothing, so that it is quick for a few pictures too.
     """
-    array = np.asarray(array, "float32")
+    array = checked.float32(array)
     parts = [model(array[i : i + batch_size]) for i in range(0, len(array), batch_size)]
     return keras.tree.map_structure(
         lambda *outputs: np.concatenate(list(map(ops.convert_to_numpy, outputs))),
@@ -53,14 +24,18 @@ def in_batches(model: keras.Model, array: np.ndarray, batch_size: int = 1000) ->
     )
 
 
-class EncoderDecoder(keras.Model):
-    """What all models share: saving, and calls on arrays of any length.
+class EncoderDecoder(GuardedModel):
+    """What all models share: checks, saving, and calls on arrays of any length.
 
     ``encoder`` and ``decoder`` are models of their own, to be called, saved or cut
-    open. Arrays of another shape, or pixels far from [0, 1], raise ValueError.
+    open. Whatever takes pictures, Keras's methods too, takes numbers of any type and
+    raises ValueError for other shapes, too few of them, or pixels far from [0, 1].
 
     Subclasses give ``call``, ``encode`` and ``to_pictures``, which turns the decoder's
     unbounded outputs into pictures in [0, 1].
+
+    Raises:
+        ValueError: encoder and decoder are no such models, or of other pictures.
     """
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, **kwargs):
@@ -74,6 +49,13 @@ class EncoderDecoder(keras.Model):
                 "encoder and decoder must return and take codes (batch, d), and not "
                 f"{codes} and {decoder.input_shape}: swapped, or one given for both?"
             )
+        self.check_picture_shape()
+
+    def check_picture_shape(self) -> None:
+        """Raise ValueError unless the decoder draws what the encoder takes."""
+        checked.same_shape(
+            encoder=self.encoder.inputs[0], decoder=self.decoder.outputs[0]
+        )
 
     @property
     def latent_size(self) -> int:
@@ -82,12 +64,29 @@ class EncoderDecoder(keras.Model):
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Return pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
-        z = checked_codes(z, self.decoder.input_shape[-1])
+        z = checked.codes(z, self.decoder.input_shape[-1])
         return ops.convert_to_numpy(self.to_pictures(in_batches(self.decoder, z)))
 
-    def checked(self, x: np.ndarray) -> np.ndarray:
-        """Return pictures as an array; ValueError unless they fit the encoder."""
-        return checked_pictures(x, self.encoder.input_shape[1:])
+    def checked(self, x: Any, **options) -> Any:
+        """Return pictures as float32; ValueError unless they are of the model's shape.
+
+        ``options`` are those of ``checked.pictures``: noisy pictures pass without any.
+        """
+        options = {"span": checked.NEAR, **options}
+        return checked.pictures(x, self.decoder.output_shape[1:], **options)
+
+    def checked_data(
+        self, x: Any, y: Any, weights: Any, purpose: str, **options
+    ) -> tuple:
+        if purpose == "look" or y is None:
+            return self.checked(x), y, weights
+        if y is x:
+            x = self.checked(x, span=checked.UNIT, **options)
+            return x, x, weights
+        x = self.checked(x, **options)
+        y = self.checked(y, name="targets", span=checked.UNIT)
+        checked.same_shape(x=x, targets=y)
+        return x, y, weights
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """Return the decoded codes of pictures: both (n, height, width, channels)."""

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
@@ -123,7 +124,8 @@ def builders(
     if hidden is None:
         return encoder, decoder
     widths = hidden if isinstance(hidden, Sequence) else [None]
-    if architecture != "dense" or not all(isinstance(w, int) and w > 0 for w in widths):
+    fit = all(isinstance(width, Integral) and width > 0 for width in widths)
+    if architecture != "dense" or not fit:
         raise ValueError(
             "hidden must be widths of dense layers, such as (512, 512), and is "
             f"{hidden!r} for {architecture!r}: conv_encoder, conv_decoder take filters"

@@ -5,13 +5,15 @@ Everything that takes pictures ``x`` of a VAE takes pairs (pictures, labels) her
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from helpers.engine import checked
 from helpers.families.base import register
-from helpers.models.autoencoder import checked_codes, checked_pictures, in_batches
+from helpers.models.autoencoder import in_batches
 from helpers.models.vae import VAE
 
 
@@ -53,20 +55,24 @@ class ConditionalVAE(VAE):
                 f"at least 1, and take {found} and {self.classes}"
             )
 
+    def check_picture_shape(self) -> None:
+        """The encoder takes flat pictures, with the class: see ``check_encoder``."""
+
     def with_class(self, array, labels):
         """Return arrays (n, ...) flattened, with the one-hot labels behind them."""
-        flat = ops.reshape(array, (-1, math.prod(array.shape[1:])))
+        flat = ops.reshape(checked.float32(array), (-1, math.prod(array.shape[1:])))
+        labels = ops.cast(labels, "int32")
         return ops.concatenate([flat, ops.one_hot(labels, self.classes)], axis=1)
 
     def posterior(self, x) -> list:
-        return super().posterior(self.with_class(*x))
+        return super().posterior(self.with_class(*pair(x)))
 
     def posterior_arrays(self, x) -> list[np.ndarray]:
         inputs = ops.convert_to_numpy(self.with_class(*self.checked(x)))
         return keras.tree.flatten(in_batches(self.encoder, inputs))
 
     def call(self, x, training=False):
-        pictures, labels = x
+        pictures, labels = pair(x)
         parameters = self.posterior(x)
         z = self.sampling(parameters)
         self.kl_divergence(parameters, z, training=training)
@@ -77,8 +83,8 @@ class ConditionalVAE(VAE):
         self, z: np.ndarray, labels: np.ndarray
     ) -> np.ndarray:
         """Return pictures (n, height, width, channels) of codes and labels (n,)."""
-        z = np.asarray(checked_codes(z, self.latent_size), "float32")
-        labels = self.checked_labels(labels, len(z))
+        z = checked.codes(z, self.latent_size)
+        labels = checked.labels(labels, len(z), self.classes)
         return super().decode(ops.convert_to_numpy(self.with_class(z, labels)))
 
     def reconstruct(self, x) -> np.ndarray:
@@ -90,21 +96,17 @@ class ConditionalVAE(VAE):
         """Return a mean picture per label (n,), of codes from the prior, as ``VAE``."""
         return self.decode(self.prior_codes(len(labels), temperature, seed), labels)
 
-    def checked(self, x):
+    def checked(self, x: Any, **options) -> tuple:
         """Return (pictures, labels); ValueError unless each picture has a class."""
-        if not isinstance(x, tuple | list) or len(x) != 2:
-            raise ValueError(
-                f"a conditional VAE takes x = (pictures, labels), and got {type(x)}"
-            )
-        pictures = checked_pictures(x[0], self.decoder.output_shape[1:])
-        return pictures, self.checked_labels(x[1], len(pictures))
+        pictures, labels = pair(x)
+        pictures = super().checked(pictures, **options)
+        return pictures, checked.labels(labels, len(pictures), self.classes)
 
-    def checked_labels(self, labels: np.ndarray, count: int) -> np.ndarray:
-        """Return labels (count,) as an array, or raise ValueError."""
-        labels = np.asarray(labels)
-        if labels.shape != (count,) or not np.isin(labels, range(self.classes)).all():
-            raise ValueError(
-                f"labels must be {count} integers from 0 to {self.classes - 1}, and "
-                f"have shape {labels.shape} and values {np.unique(labels)}"
-            )
-        return labels
+
+def pair(x: Any) -> tuple:
+    """Return (pictures, labels), or raise ValueError."""
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        raise ValueError(
+            f"a conditional VAE takes x = (pictures, labels), and got {type(x)}"
+        )
+    return x[0], x[1]

@@ -46,7 +46,8 @@ def dense_decoder(
     """Return a model from a family's codes (batch, d) to unbounded pixels."""
     codes = keras.Input((checked_size(latent_size),), name="z")
     features = hidden_layers(standardised(codes, family), hidden, activation)
-    pixels = layers.Dense(math.prod(image_shape), dtype="float32", name="pixels")
+    size = int(math.prod(image_shape))
+    pixels = layers.Dense(size, dtype="float32", name="pixels")
     output = layers.Reshape(image_shape, dtype="float32", name="output")
     return keras.Model(codes, output(pixels(features)), name="decoder")
 
@@ -54,8 +55,9 @@ def dense_decoder(
 def hidden_layers(features, widths: Sequence[int], activation: str):
     """Return (batch, units) after dense layers, residual where a width repeats."""
     pairs = itertools.pairwise([None, *widths])
-    for index, (before, units) in enumerate(pairs, start=1):
-        layer = ResidualDense if units == before else layers.Dense
+    for index, (before, width) in enumerate(pairs, start=1):
+        units = int(width)  # Keras refuses NumPy's
+        layer = ResidualDense if width == before else layers.Dense
         features = layer(
             units, activation, kernel_initializer="lecun_normal", name=f"hidden_{index}"
         )(features)

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from helpers.datasets import flat
+from helpers.engine import checked
 
 
 class PrincipalComponents:
@@ -16,18 +17,24 @@ class PrincipalComponents:
 
     Attributes:
         pca: scikit-learn's fitted ``PCA``.
+
+    Raises:
+        ValueError: pictures of another shape or far from [0, 1], or codes of another
+            size; so do all methods.
     """
 
     def __init__(self, x: np.ndarray, size: int, seed: int = 0):
-        self.image_shape = x.shape[1:]
+        self.image_shape = checked.pictures(x, span=checked.NEAR).shape[1:]
         self.pca = PCA(size, random_state=seed).fit(flat(x))
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return the codes (n, size) of pictures (n, height, width, channels)."""
+        checked.pictures(x, self.image_shape, span=checked.NEAR)
         return self.pca.transform(flat(x))
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Return the pictures (n, height, width, channels), in [0, 1], of codes."""
+        checked.codes(z, self.pca.n_components_)
         pictures = np.clip(self.pca.inverse_transform(z), 0, 1)
         return pictures.reshape(-1, *self.image_shape).astype("float32")
 

@@ -1,17 +1,41 @@
 """``VAE``: an encoder, a family, a decoder and a likelihood, trained on the ELBO."""
 
+import inspect
 import math
+from numbers import Integral
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from helpers.engine import checked
 from helpers.families import Family, get_family
 from helpers.families.base import register, serialized
 from helpers.layers import KLDivergence, Sampling
 from helpers.likelihoods import Likelihood, ReportingModel, get_likelihood
 from helpers.models.autoencoder import EncoderDecoder, in_batches
+
+COMPILE = inspect.signature(keras.Model.compile)
+BOUNDS = ("sigmoid", "hard_sigmoid", "tanh", "softmax", "relu", "softplus")
+
+
+def draws_in_unit(likelihood: Likelihood) -> bool:
+    """Return whether mean pictures are the sigmoid of a decoder's outputs."""
+    return type(likelihood).mean is Likelihood.mean
+
+
+def last_activation(network: keras.Model) -> str | None:
+    """Return the name of a network's last operation that is more than a reshape."""
+    for layer in reversed(getattr(network, "operations", network.layers)):
+        if isinstance(layer, keras.Model):
+            return last_activation(layer)
+        if (found := getattr(layer, "activation", None)) is not None:
+            return getattr(found, "__name__", None)
+        if getattr(layer, "weights", ()) or type(layer).__name__.lower() in BOUNDS:
+            return type(layer).__name__.lower()
+    return None
 
 
 @register
@@ -20,8 +44,9 @@ class VAE(EncoderDecoder, ReportingModel):
 
     ``fit(x)``, with no targets, since the target is x; training and validation report
     ``loss``, ``rate`` (the KL) and ``distortion`` (the negative log-likelihood), in
-    nats per picture. ``predict(x)`` returns the mean pictures, in [0, 1], of sampled
-    codes.
+    nats per picture. Each picture's are multiplied by its ``sample_weight``, if given,
+    and summed over the number of pictures, as Keras does. ``predict(x)`` returns the
+    mean pictures, in [0, 1], of sampled codes.
 
     Source: Kingma and Welling (2013), equation 10.
 
@@ -34,8 +59,12 @@ class VAE(EncoderDecoder, ReportingModel):
         beta: the weight of the KL, or a schedule of it (see ``KLDivergence``).
 
     Raises:
-        ValueError: the encoder's outputs don't fit the family or the decoder.
+        ValueError: the encoder's outputs don't fit the family or the decoder; encoder
+            and decoder are of other pictures; the decoder bounds its outputs, though
+            the likelihood takes logits.
     """
+
+    needs_targets = False
 
     def __init__(
         self,
@@ -52,6 +81,7 @@ class VAE(EncoderDecoder, ReportingModel):
         self.sampling = Sampling(self.family)
         self.kl_divergence = KLDivergence(self.family, beta)
         self.check_encoder()
+        self.check_logits()
         self.family.connect(encoder)
 
     def check_encoder(self) -> None:
@@ -62,6 +92,69 @@ class VAE(EncoderDecoder, ReportingModel):
             raise ValueError(
                 f"for the family {self.family.name!r} and this decoder an encoder must "
                 f"return {names}, each (batch, {self.latent_size}), not {shapes}"
+            )
+
+    def check_logits(self) -> None:
+        """Raise ValueError if outputs are squeezed before the likelihood does that."""
+        bound = last_activation(self.decoder)
+        if bound in BOUNDS and draws_in_unit(self.likelihood):
+            raise ValueError(
+                f"the decoder must end in unbounded logits, and ends in {bound!r}: the "
+                "likelihood takes their sigmoid, so give the last layer no activation"
+            )
+
+    def compile(self, *args, **kwargs):
+        """Keras's, for an optimizer without a loss: the VAE adds its own.
+
+        Raises:
+            ValueError: a loss is given.
+        """
+        given = COMPILE.bind(self, *args, **kwargs).arguments
+        for name in ("loss", "loss_weights"):
+            if given.get(name) is not None:
+                raise ValueError(
+                    f"a VAE brings its own loss, beta rate + distortion, to which "
+                    f"{name}={given[name]!r} would be added: choose the distortion by "
+                    "likelihood=, the weight of the rate by beta="
+                )
+        super().compile(*args, **kwargs)
+        metrics = (given.get(name) for name in ("metrics", "weighted_metrics"))
+        self.needs_targets = any(each is not None for each in metrics)
+
+    def compile_from_config(self, config: dict) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def checked_data(
+        self, x: Any, y: Any, weights: Any, purpose: str, **options
+    ) -> tuple:
+        if purpose == "look":
+            return self.checked(x), None, None
+        near = checked.NEAR if purpose == "train" else self.likelihood.span
+        drawn = draws_in_unit(self.likelihood) and purpose == "train"
+        pictures = self.checked(x, span=checked.UNIT if drawn else near, **options)
+        if y is not None and y is not x:
+            self.refuse_others(pictures, y)
+        first = keras.tree.flatten(pictures)[0]
+        if weights is not None:  # which Keras drops where there are no targets
+            weights = checked.weights(weights, len(first))
+        targets = self.needs_targets or weights is not None or y is not None
+        return pictures, first if targets else None, weights
+
+    def refuse_others(self, x: Any, y: Any) -> None:
+        """Raise ValueError unless targets are the pictures themselves."""
+        try:
+            pairs = zip(*map(keras.tree.flatten, (x, self.checked(y))), strict=True)
+            same = all(np.array_equal(a, b) for a, b in pairs)
+        except ValueError:
+            same = False
+        if not same:
+            shapes = keras.tree.map_structure(np.shape, y)
+            raise ValueError(
+                f"a VAE's targets are its own pictures, and others came, {shapes}: "
+                "leave y out. A ConditionalVAE takes labels, x = (pictures, labels), "
+                "an Autoencoder noisy pictures, with the clean ones as targets"
             )
 
     def posterior(self, x) -> list:
@@ -102,7 +195,11 @@ class VAE(EncoderDecoder, ReportingModel):
 
     def prior_codes(self, count: int, temperature: float, seed: int) -> np.ndarray:
         """Return codes (count, d) for ``generate``."""
-        if count < 1 or not 0 <= temperature < math.inf:
+        if (
+            not isinstance(count, Integral)
+            or count < 1
+            or not 0 <= temperature < math.inf
+        ):
             raise ValueError(
                 "generate needs at least 1 picture and a temperature from 0 on, and "
                 f"got {count} and {temperature!r}"
