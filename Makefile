@@ -7,7 +7,7 @@ TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run test fast soak lab lint save results stamp lock audit floor clean
+.PHONY: run test fast soak lab lint save results stamp release lock audit floor clean
 
 run: .venv/ready  ## run every notebook; pages to read land in build/
 	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET)
@@ -20,7 +20,8 @@ fast: .venv/test-ready  ## the unit tests that take no seconds each, in less tha
 
 soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
-		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py
+		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py \
+		tests/test_places.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -38,6 +39,11 @@ results: .venv/ready  ## half an hour of the experiment behind data/results; aga
 
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
 	$(BIN)/python -m helpers.engine.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))
+
+release: .venv/test-ready  ## check that all is stamped, saved, locked, small and tested; write the archive
+	$(BIN)/python -m helpers.engine.release check
+	$(MAKE) lint test
+	$(BIN)/python -m helpers.engine.release archive
 
 lock: build/tools/ready  ## renew requirements.lock: a version moves only if requirements.txt excludes it
 	$(TOOLS)/uv pip compile --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
