@@ -16,6 +16,7 @@ from helpers.engine import paths, release
 GITHUB = paths.ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+INSTALL = (paths.ROOT / "INSTALL.md").read_text(encoding="utf-8")
 NOTICE = (paths.ROOT / "NOTICE.md").read_text(encoding="utf-8")
 MAKE = (paths.ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -207,6 +208,13 @@ def test_the_citation_is_of_this_version_and_address():
     assert citation["repository-code"] == f"https://github.com/{helpers.REPOSITORY}"
     assert set(citation["license"]) == {"MIT", "CC-BY-4.0"}
     assert re.search(rf"^# {re.escape(citation['title'])}$", README, re.M)
+
+
+def test_badges_and_launchers_are_this_repositorys():
+    """They live at other places, and name the repository in ways of their own."""
+    places = r"//github\.com|mybinder\.org/v2/gh|codespaces\.new"
+    shown = re.findall(rf"(?:{places})/([\w.-]+/[\w.-]+)", README + INSTALL)
+    assert set(shown) == {helpers.REPOSITORY}
 
 
 def test_every_picture_of_cats_is_excepted_from_the_licence():
