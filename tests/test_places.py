@@ -84,13 +84,16 @@ PLACES = {
     "colab": {"COLAB_RELEASE_TAG": "release", "COLAB_GPU": ""},
     "kaggle": {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"},
 }
-TRIED = [(place, path) for place in PLACES for path in PATHS][: tries(test=1, soak=99)]
+TRIED = [
+    pytest.param(place, path, id=f"{place}-{path.stem}")
+    for place in PLACES
+    for path in PATHS
+][: tries(test=1, soak=99)]
+OFFLINE = [pytest.param(path, id=path.stem) for path in PATHS][: tries(test=0, soak=99)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("place", "path"), TRIED, ids=lambda part: getattr(part, "stem", part)
-)
+@pytest.mark.parametrize(("place", "path"), TRIED)
 def test_a_notebook_alone_fetches_the_course_and_runs(
     place, path, public_home, lone_python, tmp_path, monkeypatch
 ):
@@ -137,7 +140,7 @@ def has_namespaces():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not has_namespaces(), reason="no machine without a network")
-@pytest.mark.parametrize("path", PATHS[: tries(test=0, soak=99)], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", OFFLINE)
 def test_a_notebook_runs_where_there_is_no_network(path, tmp_path, monkeypatch):
     course = copy_of_the_repository(tmp_path / "course")
     monkeypatch.setenv("HOME", str(tmp_path))
