@@ -8,7 +8,7 @@ TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run book data test fast soak lab lint save results stamp lock audit floor clean
+.PHONY: run book data test fast soak lab lint save results stamp release lock audit floor clean
 
 run: book  ## the book, then every notebook run on this machine; pages land in build/run/
 	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET) $(if $(JOBS),--jobs $(JOBS))
@@ -28,7 +28,7 @@ fast: .venv/test-ready  ## the unit tests that take no seconds each, in less tha
 soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
 		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py \
-		tests/test_uses.py
+		tests/test_uses.py tests/test_places.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -46,6 +46,11 @@ results: .venv/ready  ## half an hour of the experiment behind data/results; aga
 
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
 	$(BIN)/python -m helpers.engine.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))
+
+release: .venv/test-ready  ## check that all is stamped, saved, locked, small and tested; write the archive
+	$(BIN)/python -m helpers.engine.release check
+	$(MAKE) lint test
+	$(BIN)/python -m helpers.engine.release archive
 
 lock: build/tools/ready  ## renew requirements.lock: a version moves only if requirements.txt excludes it
 	$(TOOLS)/uv pip compile --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import helpers
-from helpers.engine import kernels, notebooks, paths
+from helpers.engine import kernels, notebooks, paths, saved
 
 PATHS = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 MACHINE = re.compile(
@@ -80,7 +80,9 @@ def test_cells_have_readable_ids_of_their_own_and_ran_once_in_order(notebook):
 
 
 def test_metadata_and_outputs_are_what_readers_need_and_no_more(notebook):
-    assert dict(notebook.metadata) == notebooks.METADATA
+    metadata = dict(notebook.metadata)
+    assert metadata.pop(saved.KEY, None) in (None, saved.digest(notebook))
+    assert metadata == notebooks.METADATA
     for cell in notebook.cells:
         assert set(cell.metadata) <= {"tags"}, cell.id
     for output in outputs_of(notebook):

@@ -22,6 +22,7 @@ from PIL import Image
 
 import helpers
 from helpers.engine import kernels, notebooks, paths, runs
+from helpers.engine.saved import fault
 
 
 @pytest.fixture
@@ -247,7 +248,9 @@ def test_save_writes_outputs_and_figures_and_nothing_else(course):
     notebook.metadata["widgets"] = {"state": {}}
     nbformat.write(notebook, path)
     assert notebooks.main(["save", "02"]) == 0
+    assert fault(path) is None
     saved = nbformat.read(path, as_version=4)
+    assert set(saved.metadata.pop("saved")) <= set("0123456789abcdef")
     assert dict(saved.metadata) == notebooks.METADATA
     _, *cells, figure = saved.cells
     assert [cell.metadata for cell in saved.cells[:-1]] == [{}] * 4

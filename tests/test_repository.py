@@ -267,7 +267,16 @@ README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "data/README.md", "data/results/README.md"]
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "INSTALL.md",
+        "NOTICE.md",
+        "SECURITY.md",
+        "data/README.md",
+        "data/results/README.md",
+    ],
 )
 def test_links_and_names_of_files_lead_somewhere(name):
     text = (ROOT / name).read_text()

@@ -9,17 +9,16 @@ import argparse
 import base64
 import io
 import os
-import re
 import sys
 
 import nbformat
 from PIL import Image
 
 import helpers
-from helpers.engine import budgets, files, kernels, paths, runs
+from helpers.engine import budgets, files, kernels, paths, runs, saved
 from helpers.engine.kernels import FIGURES
+from helpers.engine.release import stamp
 
-STAMPED = ("helpers/__init__.py", "README.md", "notebooks/*.ipynb")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -37,6 +36,7 @@ def save(names: list[str]) -> None:
         clean(notebook)
         compress_figures(notebook)
         save_images(notebook)
+        notebook.metadata[saved.KEY] = saved.digest(notebook)
         nbformat.validate(notebook)
         with files.whole(path) as file:
             file.write(f"{nbformat.writes(notebook)}\n".encode())
@@ -108,23 +108,6 @@ def figures_of(cell: nbformat.NotebookNode) -> list[bytes]:
     """Return the pictures, PNG or JPEG, among a cell's outputs."""
     data = [output.get("data", {}) for output in cell.get("outputs", ())]
     return [base64.b64decode(d[kind]) for d in data for kind in FIGURES & set(d)]
-
-
-def stamp(repository: str, tag: str) -> None:
-    """Replace the repository's address and tag in every file that names them."""
-    forms = (repository, r"[\w.-]+/[\w.-]+"), (tag, r"v\d+(\.\d+)*(rc\d+)?")
-    for given, pattern in forms:
-        if not re.fullmatch(pattern, given):
-            raise ValueError(
-                "the repository must read owner/name, and the tag, from which the "
-                f"package has its version, as v1.0: {given!r} does not fit"
-            )
-    tagged = re.compile(rf'(?<=[/"]){re.escape(helpers.TAG)}(?=[/"\\])')
-    for path in (path for each in STAMPED for path in sorted(paths.ROOT.glob(each))):
-        text = path.read_text(encoding="utf-8").replace(helpers.REPOSITORY, repository)
-        with files.whole(path) as file:
-            file.write(tagged.sub(tag, text).encode())
-    print(f"stamped {repository} at {tag}")
 
 
 def main(arguments: list[str] | None = None) -> int:
