@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
@@ -146,6 +148,50 @@ def test_save_writes_outputs_and_figures_and_nothing_else(course):
     assert Image.open(io.BytesIO(data)).mode == "P"
     assert (course / "images" / "line.png").read_bytes() == data
     assert [cell.id for cell in saved.cells] == [cell.id for cell in notebook.cells]
+
+
+DESCRIBED = """import matplotlib.pyplot as plt
+from helpers import plots
+for height in (3.25, 4.75):
+    plt.figure().gca().plot([1, height])
+    plots.describe(f'A "line"\\n  rises to {height:.2f} <b>.')
+    plt.show()"""
+
+
+def described(count):
+    """A cell with two figures, ``count`` of them described, and code's own output."""
+    outputs = [new_output("display_data", {"image/png": picture(GREY)})] * 2
+    words = {"metadata": {"alt": "what it shows"}}
+    outputs = [new_output("display_data", {}, **words)] * count + outputs
+    return new_notebook(cells=[new_markdown_cell("x"), new_code_cell(outputs=outputs)])
+
+
+@pytest.mark.slow
+def test_figures_carry_their_alternatives_in_notebook_and_page(course):
+    ours = f"import sys; sys.path.insert(0, {str(Path(helpers.__file__).parents[1])!r})"
+    path = write(course, "02_two", ours, DESCRIBED)
+    words = [f'A "line" rises to {height} <b>.' for height in ("3.25", "4.75")]
+    assert notebooks.main(["run", "--budget", "quick"]) == 0
+    page = (course / "build" / "02_two.html").read_text()
+    assert [
+        image["alt"] for image in BeautifulSoup(page, "html.parser").find_all("img")
+    ] == words
+    assert notebooks.main(["save"]) == 0
+    outputs = nbformat.read(path, as_version=4).cells[-1].outputs
+    assert [output.metadata for output in outputs] == [{"alt": w} for w in words]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_descriptions_as_figures(count):
+    with pytest.raises(RuntimeError, match=f"02.*2 figures and {count} descriptions"):
+        notebooks.attach_alternatives(described(count), "02_two.ipynb")
+
+
+def test_figures_without_a_description_stay_as_they_are():
+    notebook = described(0)
+    notebooks.attach_alternatives(notebook, "02_two.ipynb")
+    assert notebook == described(0) | {"cells": notebook.cells}
+    assert [output.metadata for output in notebook.cells[1].outputs] == [{}, {}]
 
 
 def picture(array):

@@ -1,5 +1,6 @@
 """helpers/plots: arrays land where they should, and every figure says what it shows."""
 
+import re
 import subprocess
 import sys
 
@@ -491,3 +492,16 @@ def test_aggregate_posteriors_show_area_and_prior():
         np.testing.assert_array_equal(ax.lines[0].get_ydata(), prior)
     with pytest.raises(ValueError):
         draw(z, prior, aggregates, ["a", "b"], "A latent without a caption")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"), [(3.5, TypeError), ("", ValueError), ("a plot", ValueError)]
+)
+def test_a_description_that_says_nothing_is_refused(words, error):
+    with pytest.raises(error, match=re.escape(repr(words))):
+        plots.describe(words)
+
+
+def test_outside_a_notebook_a_description_is_silent(capsys):
+    assert plots.describe("The curve falls to 3 nats.") is None
+    assert capsys.readouterr().out == ""

@@ -33,6 +33,15 @@ METADATA = {
 }
 IMAGE_TAG = "image:"  # a cell tagged image:NAME has its figure saved as images/NAME.png
 FILE_TAG = "file:"  # a cell tagged file:NAME makes build/NAME, saved as images/NAME
+ALTERNATIVES = """{%- extends "lab/index.html.j2" -%}
+{%- macro with_words(image, output) -%}
+{%- set words = output.metadata.alt | default("") | escape_html -%}
+{{ image | replace("<img ", '<img alt="' ~ words ~ '" ' if words else "<img ") }}
+{%- endmacro -%}
+{%- block data_png -%}{{ with_words(super(), output) }}{%- endblock -%}
+{%- block data_jpg -%}{{ with_words(super(), output) }}{%- endblock -%}
+"""
+FIGURES = {"image/png", "image/jpeg"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # unreadable in a log
 
@@ -78,7 +87,27 @@ def execute(path: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+    attach_alternatives(notebook, path.name)
     return notebook
+
+
+def attach_alternatives(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Move what ``plots.describe`` said to the metadata of the figures, in order.
+
+    Raises:
+        RuntimeError: a cell describes some of its figures, or more than it shows.
+    """
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        said = [o for o in outputs if "alt" in o.get("metadata", {}) and not o.data]
+        if said:
+            cell.outputs = [output for output in outputs if output not in said]
+            figures = [o for o in outputs if FIGURES & set(o.get("data", {}))]
+            if len(figures) != len(said):
+                counts = f"{len(figures)} figures and {len(said)} descriptions"
+                raise RuntimeError(f"{name}, cell {cell.id}: {counts}")
+            for figure, words in zip(figures, said, strict=True):
+                figure.metadata["alt"] = words.metadata["alt"]
 
 
 def run(names: list[str], budget: str) -> None:
@@ -91,7 +120,8 @@ def run(names: list[str], budget: str) -> None:
     mathjax /= "static/components/MathJax"  # beside the pages, it needs no network
     shutil.copytree(mathjax, build / "mathjax", dirs_exist_ok=True)
     address = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
-    exporter = HTMLExporter(mathjax_url=address)  # embed_images would unfold <details>
+    # embed_images would unfold <details>
+    exporter = HTMLExporter(mathjax_url=address, raw_template=ALTERNATIVES)
 
     def write_page(name, notebook):
         body, _ = exporter.from_notebook_node(notebook)
@@ -125,14 +155,15 @@ def save(names: list[str]) -> None:
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Keep only the metadata that readers need: the kernel's name and cells' tags."""
+    """Keep only what readers need: the kernel's name, cells' tags, figures' words."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         for output in cell.get("outputs", ()):
             if "metadata" in output:
-                output.metadata = nbformat.from_dict({})
+                words = output.metadata.get("alt")
+                output.metadata = nbformat.from_dict({"alt": words} if words else {})
 
 
 def compress_figures(notebook: nbformat.NotebookNode) -> None:

@@ -6,6 +6,7 @@ figures the course's look. Films and the explorer stand in modules of their own.
 """
 
 from helpers.engine.paths import build_folder
+from helpers.plots.alternatives import describe
 from helpers.plots.architecture import architecture
 from helpers.plots.codes import code_scatter, digit_legend, manifold_codes
 from helpers.plots.curves import learning_curves, rate_bars
