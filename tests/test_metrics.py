@@ -320,6 +320,55 @@ def test_hoyer_sparsity_by_its_ends():
     assert metrics.hoyer_sparsity(np.concatenate([one, even])) == pytest.approx(0.5)
 
 
+UNIT_SQUARE = [[0, 0], [1, 1]]
+
+
+def test_emptiness_counts_the_cells_that_hold_less_than_a_tenth_of_an_even_share():
+    """Of four cells one has 390 codes, one 9 to 11, two none; even shares are 100."""
+    for few, empty in ((9, 3), (11, 2)):
+        codes = np.repeat([[0.2, 0.2], [0.2, 0.7]], [400 - few, few], axis=0)
+        assert metrics.emptiness(codes, UNIT_SQUARE, cells=2) == empty / 4
+
+
+def test_emptiness_of_known_distributions():
+    """Of a normal one by integrals of its density over the cells."""
+    codes = np.random.default_rng(0).normal(size=(200_000, 2))
+    end = scipy.stats.norm.ppf(0.995)
+    masses = np.diff(scipy.stats.norm.cdf(np.linspace(-end, end, 21)))
+    expected = np.mean(np.outer(masses, masses) < 0.1 * 0.99**2 / 400)
+    window = np.array([[-end, -end], [end, end]])
+    assert metrics.emptiness(codes, window) == pytest.approx(expected, abs=0.01)
+    scaled = metrics.emptiness(codes * [2, -30], window * [2, 30])
+    assert scaled == pytest.approx(expected, abs=0.01)
+    assert metrics.emptiness(scipy.stats.norm.cdf(codes), UNIT_SQUARE) == 0
+    half = np.abs(codes) * [1, -1]
+    assert metrics.emptiness(scipy.stats.norm.cdf(half), UNIT_SQUARE) == 0.75
+
+
+def test_emptiness_forgets_what_is_outside_the_window():
+    inside = np.random.default_rng(0).random((20_000, 2))
+    outside = inside + np.array([1, 0])
+    half = [[0, 0], [2, 1]]
+    assert metrics.emptiness(inside, UNIT_SQUARE) == 0
+    assert metrics.emptiness(np.concatenate([inside, outside]), UNIT_SQUARE) == 0
+    assert metrics.emptiness(inside, half) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("codes", "window", "words"),
+    [
+        (np.zeros((9000, 3)), UNIT_SQUARE, r"\(9000, 3\)"),
+        (np.zeros((9000, 2)), [0, 1], r"\[0, 1\]"),
+        (np.zeros((9000, 2)), [[1, 1], [0, 0]], r"\[1, 1\]"),
+        (np.full((7999, 2), 0.5), UNIT_SQUARE, "7999"),
+        (np.full((9000, 2), np.nan), UNIT_SQUARE, "NaN"),
+    ],
+)
+def test_emptiness_says_what_it_cannot_measure(codes, window, words):
+    with pytest.raises(ValueError, match=words):
+        metrics.emptiness(codes, window)
+
+
 def test_information_and_its_gap():
     """One latent that is a factor, one half of each of two, one of noise."""
     rng = np.random.default_rng(0)

@@ -14,6 +14,7 @@ from helpers.metrics.bounds import (
     rate_per_latent,
 )
 from helpers.metrics.codes import (
+    emptiness,
     excess_kurtosis,
     hoyer_sparsity,
     information,
