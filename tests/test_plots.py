@@ -302,7 +302,8 @@ def test_the_architecture_reads_its_parts_off_the_model(name):
     assert heights == sorted(heights[: len(parts) - 1], reverse=True) + heights[-1:]
     assert sum(heights) == pytest.approx(0)  # evenly above and below the middle
     drawn = [ax.images[0].get_array() for ax in figure.findobj(plt.Axes) if ax.images]
-    np.testing.assert_array_equal(drawn[0], picture[..., 0])
+    back = model.reconstruct(picture[np.newaxis])[0]
+    np.testing.assert_array_equal(drawn, np.stack([picture, back])[..., 0])
 
 
 def test_the_architecture_of_convolutions_is_refused():

@@ -19,7 +19,7 @@ STEP = 0.8  # from a hidden layer to the next
 
 
 def architecture(model: "Autoencoder | VAE", x: np.ndarray) -> Figure:
-    """Draw a dense ``Autoencoder`` or ``VAE``, with a picture (h, w, c) on its way in.
+    """Draw a dense ``Autoencoder`` or ``VAE`` and its answer to a picture (h, w, c).
 
     Raises:
         ValueError: a layer with weights is not dense.
@@ -42,7 +42,8 @@ def architecture(model: "Autoencoder | VAE", x: np.ndarray) -> Figure:
         draw_sampling(ax, centre, model.latent_size, names)
     else:
         draw_layer(ax, centre, 0, model.latent_size, ORANGE, "code")
-    ends = (0.2, x, "x", ""), (right - 0.2, 0 * x, r"\hat x", "close to $x$?")
+    back = model.reconstruct(x[np.newaxis])[0]
+    ends = (0.2, x, "x", ""), (right - 0.2, back, r"\hat x", "close to $x$?")
     for place, picture, name, below in ends:
         inset = ax.inset_axes((place - 0.5, -0.5, 1, 1), transform=ax.transData)
         show_image(inset, picture)
