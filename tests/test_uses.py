@@ -69,7 +69,7 @@ class Use:
         self.numpy.reset()
         self.shape, self.count = self.numpy.shape, int(rng.integers(2, 13))
         self.x, self.plain = drawn_pictures(rng, self.shape, self.count)
-        self.labels = rng.integers(CLASSES, size=self.count)
+        self.labels = self.classes = rng.integers(CLASSES, size=self.count)
         self.size = int(rng.integers(1, self.count + 1))
         self.source = ["arrays", *SOURCES][rng.integers(4)]
         self.weights = [
@@ -88,7 +88,7 @@ class Use:
     @property
     def known(self):
         """What NumPy needs for the same."""
-        return self.plain, self.labels
+        return self.plain, self.classes
 
     def figures(self):
         weights = 1.0 if self.weights is None else self.weights
@@ -154,7 +154,7 @@ def spoil(use):
         use.source = "arrays"
     if use.source == "arrays" and use.weights is not None and use.rng.random() < 0.3:
         use.fault = list(WEIGHT_FAULTS)[use.rng.integers(len(WEIGHT_FAULTS))]
-        use.x, use.labels = use.plain, use.labels[: use.count].astype(int) % CLASSES
+        use.x, use.labels = use.plain, use.classes
         use.weights = WEIGHT_FAULTS[use.fault](np.ones(use.count))
 
 
@@ -190,10 +190,10 @@ def elbo_terms(use):
 
 
 def bits(use):
+    found = metrics.bits_per_dimension(use.vae, use.given, seed=3)
     noise = np.random.default_rng(3).random(use.plain.shape, np.float32)
     figures = use.numpy.figures((255 * use.plain + noise) / 256)
     nats = (figures["rate"] + figures["distortion"]) / np.prod(use.shape)
-    found = metrics.bits_per_dimension(use.vae, use.given, seed=3)
     same(found, nats / np.log(2) + 8)
 
 
@@ -260,6 +260,7 @@ MEASURING = [
     binarised,
     mse_and_psnr,
 ]
+DENSITIES = [evaluate, measure_on_batch, elbo, elbo_terms]
 UNFIT = {  # what a door does not take by its nature, and refuses
     elbo_terms: lambda use: use.numpy.conditional,
     bits: lambda use: use.numpy.conditional or use.numpy.sigma is None,
@@ -278,9 +279,7 @@ def harmless(door, use):
         return door in (binarised, mse_and_psnr)
     if use.fault == "minus":  # noise, to a network, and to a density of all numbers
         gaussian = use.numpy.sigma is not None
-        return door in LOOKING or (
-            gaussian and door in (evaluate, measure_on_batch, elbo)
-        )
+        return door in LOOKING or (gaussian and door in DENSITIES)
     shapes = ("squeezed", "one more axis", "larger", "one picture", "none")
     return door is binarised and use.fault in shapes and np.ndim(use.x) > 1
 
@@ -358,7 +357,7 @@ def follow(use, history):
     seen = []
     for start in range(0, use.count, use.size):
         rows = slice(start, start + use.size)
-        batch = use.plain[rows], use.labels[rows]
+        batch = use.plain[rows], use.classes[rows]
         weights = 1.0 if use.weights is None else use.weights[rows]
         figures = use.numpy.figures(*batch, weights)
         seen.append((len(batch[0]), *figures.values()))

@@ -9,7 +9,7 @@ from keras import ops
 
 from helpers.engine import checked
 from helpers.likelihoods import Bernoulli
-from helpers.models import VAE
+from helpers.models import VAE, ConditionalVAE
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,23 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
 
 def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return each picture's rate and distortion, both (n,): minus the ELBO in sum."""
-    x = vae.checked(x, span=vae.likelihood.span)
+    x = plain_pictures(vae, x, vae.likelihood.span)
     parameters, z = sampled_codes(vae, x, seed)
     rate = ops.sum(vae.family.kl_divergence(parameters, z), axis=-1)
     nll = vae.likelihood.negative_log_likelihood
     batches = [slice(start, start + 1000) for start in range(0, len(x), 1000)]
     distortion = ops.concatenate([nll(x[b], vae.decoder(z[b])) for b in batches])
     return ops.convert_to_numpy(rate), ops.convert_to_numpy(distortion)
+
+
+def plain_pictures(vae: VAE, x: np.ndarray, span: checked.Span) -> np.ndarray:
+    """Return pictures as float32; ValueError too for a model of pairs."""
+    if isinstance(vae, ConditionalVAE):
+        raise ValueError(
+            "this measure is for a VAE of pictures alone, and got a ConditionalVAE: "
+            "elbo, rate_per_latent and active_units take (pictures, labels)"
+        )
+    return vae.checked(x, span=span)
 
 
 def sampled_codes(vae: VAE, x: np.ndarray, seed: int):
@@ -78,7 +88,7 @@ def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
             ones have a looser bound than those drawn from them (``binarised``) have on
             average by the same q, since ln of the mean weight is convex in x.
     """
-    x = vae.checked(x)
+    x = plain_pictures(vae, x, checked.NEAR)
     if samples < 1:
         raise ValueError(f"samples per picture must be at least 1, and are {samples}")
     others = x[(x != 0) & (x != 1)]
@@ -154,7 +164,7 @@ def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
         raise ValueError(
             "bits need a density of pixel values: build it with likelihood='gaussian'"
         )
-    x = vae.checked(x, span=checked.UNIT)
+    x = plain_pictures(vae, x, checked.UNIT)
     noise = np.random.default_rng(seed).random(x.shape, np.float32)
     nats = -elbo(vae, (255 * x + noise) / 256).elbo / math.prod(x.shape[1:])
     return nats / math.log(2) + 8  # a step is 1/256 wide

@@ -111,7 +111,8 @@ def checked_arrays(
         x = checked.pictures(x, sizes(model, "input_shape"), name, span, fewest)
         if targets is not None:
             y = checked.pictures(targets, sizes(model, "output_shape"), "targets")
-            checked.same_shape(x=x[:, :0], targets=y[:, :0])
+            numbers = (array.reshape(len(array), -1)[:, 0] for array in (x, y))
+            checked.same_shape(**dict(zip((name, "targets"), numbers, strict=True)))
     return x, None if targets is None else y
 
 

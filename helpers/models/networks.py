@@ -1,6 +1,5 @@
 """Encoders and decoders: dense and convolutional."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +53,7 @@ def dense_decoder(
 
 def hidden_layers(features, widths: Sequence[int], activation: str):
     """Return (batch, units) after dense layers, residual where a width repeats."""
-    pairs = itertools.pairwise([None, *widths])
+    pairs = zip([None, *widths], widths, strict=False)
     for index, (before, width) in enumerate(pairs, start=1):
         units = int(width)  # Keras refuses NumPy's
         layer = ResidualDense if width == before else layers.Dense
