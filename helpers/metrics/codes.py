@@ -113,7 +113,7 @@ def emptiness(codes: np.ndarray, window: np.ndarray, cells: int = 20) -> float:
             "emptiness takes codes (n, 2) and a window [lowest, highest], each of two "
             f"values, and got {codes.shape} and {window.tolist()}"
         )
-    count = np.histogram2d(*codes.T, bins=cells, range=window.T)[0]
+    count = np.histogram2d(*codes.T, bins=cells, range=window.T.tolist())[0]
     if count.mean() < 20:
         raise ValueError(
             "chance must not empty a cell: give 20 codes in the window per cell, and "
