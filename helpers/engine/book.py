@@ -159,6 +159,16 @@ def interface(folder: Path) -> str:
     return "\n".join(parts)
 
 
+DOCUMENTS = (
+    "README.md",
+    "INSTALL.md",
+    "CONTRIBUTING.md",
+    "NOTICE.md",
+    "data/README.md",
+    "LICENSE",
+    "LICENSE-CC-BY-4.0",
+    "CITATION.cff",
+)
 MADE = {"{{README}}": front_page, "{{SYMBOLS}}": symbols, "{{API}}": interface}
 
 
@@ -202,8 +212,7 @@ def plain(app, kind, name, member, options, lines: list[str]) -> None:
 
 def gather(folder: Path) -> None:
     """Copy what the book is made of; what has not changed keeps its date."""
-    wanted = {Path(name): paths.ROOT / name for name in ("README.md", "LICENSE")}
-    wanted |= {Path(n): paths.ROOT / n for n in ("CONTRIBUTING.md", "data/README.md")}
+    wanted = {Path(name): paths.ROOT / name for name in DOCUMENTS}
     for pattern in ("notebooks/*.ipynb", "images/*", "data/results/README.md"):
         wanted |= {p.relative_to(paths.ROOT): p for p in paths.ROOT.glob(pattern)}
     for path in (path for path in (paths.ROOT / "book").rglob("*") if path.is_file()):
