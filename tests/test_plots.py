@@ -513,22 +513,27 @@ def test_reverse_steps_have_a_panel_each_that_shows_both():
     assert left < near < 0 < far < right  # each as wide as its densities
 
 
-def test_the_chain_has_its_marginals_and_a_gap_per_length():
+def test_the_chain_has_its_marginals_and_two_losses_per_length():
     times, x = np.arange(6), np.linspace(-3, 3, 21)
     densities = np.exp(-((x[:, np.newaxis] - 1) ** 2) / (1 + times))
     lengths = np.array([5, 10, 40])
-    gaps = {"fixed": np.array([0.4, 0.2, 0.05]), "best": np.array([0.3, 0.1, 0.01])}
-    flow, gap = notebook_01.chain(times, x, densities, lengths, gaps).axes
+    whole = {"fixed": np.array([0.4, 0.2, 0.05]), "best": np.array([0.3, 0.1, 0.01])}
+    losses = {name: (values, values / 2) for name, values in whole.items()}
+    flow, gap = notebook_01.chain(times, x, densities, lengths, losses).axes
     assert (*flow.get_ylim(), flow.get_xlim()[0]) == (-3, 3, 0)
     peak = flow.collections[0].get_paths()[-1].vertices  # lies around x = 1
     np.testing.assert_allclose(peak[:, 1].mean(), 1, atol=0.2)
     assert 0 < peak[:, 1].min() < peak[:, 1].max() < 2
-    for line, (label, values) in zip(gap.lines, gaps.items(), strict=True):
+    *drawn, _ = gap.lines  # the last explains the dashes
+    parts = zip(drawn[::2], drawn[1::2], losses.items(), strict=True)
+    for line, dashed, (label, (values, part)) in parts:
         assert line.get_label() == label
         np.testing.assert_array_equal(line.get_xydata().T, [lengths, values])
+        np.testing.assert_array_equal(dashed.get_xydata().T, [lengths, part])
+        assert (dashed.get_linestyle(), dashed.get_color()) == ("--", line.get_color())
     assert (gap.get_xscale(), gap.get_yscale()) == ("log", "log")
     assert [text.get_text() for text in gap.get_xticklabels()] == ["5", "10", "40"]
-    assert texts(gap.get_legend())[1:] == list(gaps)
+    assert texts(gap.get_legend())[1:-1] == list(losses)
 
 
 # 05 The latent space

@@ -11,6 +11,14 @@ def posterior(prior, likelihood, dz):
     return prior * likelihood / (np.sum(prior * likelihood) * dz)
 
 
+def posterior_as_normal(prior, likelihood, dz):
+    """The normal with the mean and the variance of the posterior."""
+    z, density = dz * np.arange(len(prior)), posterior(prior, likelihood, dz)
+    mean = np.sum(z * density) * dz
+    variance = np.sum((z - mean) ** 2 * density) * dz
+    return np.exp(-0.5 * (z - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+
+
 POSTERIOR = {
     "this is p(x, z): divide by its integral over z, p(x)": lambda p, k, dz: p * k,
     "that sums to one, but a density must integrate to one: the sum times dz": (
@@ -34,16 +42,18 @@ POSTERIOR = {
     "Bayes' rule multiplies prior and likelihood; only logarithms are added": (
         lambda p, k, dz: posterior(p + k, 1.0, dz)
     ),
+    "that is the normal with the posterior's mean and variance; this posterior has two "
+    "peaks": posterior_as_normal,
 }
 
 
 def check_posterior(attempt: Function) -> str:
     """Check ``posterior(prior, likelihood, dz)``: p(z|x) on a grid, all (n,)."""
     inputs = []
-    for low, high, n, place in ((-6, 6, 121, 1.0), (-4, 2, 100, -1.5)):
+    for low, high, n, peaks in ((-6, 6, 121, (1.0, -0.8)), (-4, 2, 100, (-1.5,))):
         z, dz = np.linspace(low, high, n, retstep=True)
-        prior, likelihood = np.exp(-0.5 * z**2), 0.3 * np.exp(-2 * (z - place) ** 2)
-        inputs.append((prior / np.sqrt(2 * np.pi), likelihood, dz))
+        likelihood = sum(0.3 * np.exp(-4 * (z - peak) ** 2) for peak in peaks)
+        inputs.append((np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), likelihood, dz))
     return check(attempt, posterior, inputs, POSTERIOR)
 
 
@@ -118,15 +128,21 @@ KL_NORMALS = {
         kl_normals, axis=None
     ),
     "sum over the latents, the last axis": partial(kl_normals, mean=lambda x, axis: x),
+    "a log-variance may be negative: that is a variance below one, so don't cut it at "
+    "zero": lambda a, u, b, v: kl_normals(a, np.maximum(u, 0), b, np.maximum(v, 0)),
+    "a log-variance may be negative: without its sign a narrow normal becomes a wide "
+    "one": lambda a, u, b, v: kl_normals(a, np.abs(u), b, np.abs(v)),
+    "the means may have either sign, and their distance is taken with the signs": (
+        lambda a, u, b, v: kl_normals(np.abs(a), u, np.abs(b), v)
+    ),
 }
 
 
 def check_kl_normals(attempt: Function) -> str:
     """Check ``kl_normals(mean_q, log_var_q, mean_p, log_var_p)``: (n, d) to (n,)."""
     rng = np.random.default_rng(0)
-    inputs = [
-        tuple(rng.uniform(0.5, 2, size=(4, *shape))) for shape in ((3, 2), (2, 4))
-    ]
+    inputs = [tuple(rng.uniform(0.5, 2, size=(4, 3, 2)))]
+    inputs.append(tuple(rng.uniform(-2, 2, size=(4, 2, 4))))  # both signs
     return check(attempt, kl_normals, inputs, KL_NORMALS)
 
 
@@ -254,14 +270,20 @@ SAMPLE_LOGISTIC = {
     ),
     "the scale is missing": lambda u, mu, s: sample_logistic(u, mu, 1.0),
     "mu is added after the scaling": lambda u, mu, s: s * sample_logistic(u, mu, 1.0),
+    "each sample belongs to its own u: leave them in the order in which they came": (
+        then(sample_logistic, np.sort)
+    ),
+    "u near 0 and 1 makes the tails: don't clip it": (
+        lambda u, mu, s: sample_logistic(np.clip(u, 0.01, 0.99), mu, s)
+    ),
 }
 
 
 def check_sample_logistic(attempt: Function) -> str:
     """Check ``sample_logistic(u, mu, s)``: uniform u (n,) to Logistic(mu, s), (n,)."""
     inputs = [
-        (np.array([0.05, 0.3, 0.5, 0.9]), 1.5, 2.0),
-        (np.array([0.2, 0.99]), -0.7, 0.4),
+        (np.array([0.9, 0.3, 1e-4, 0.5, 0.05]), 1.5, 2.0),
+        (np.array([0.999, 0.2]), -0.7, 0.4),
     ]
     return check(attempt, sample_logistic, inputs, SAMPLE_LOGISTIC)
 

@@ -241,7 +241,7 @@ def touching_bounds(
     decay.set(
         yscale="log", xlabel="EM steps", ylabel="best minus ln p (nats per point)"
     )
-    decay.set_title("No step goes down")
+    decay.set_title("Every step gains")
     decay.minorticks_off()
     return figure
 
@@ -261,10 +261,10 @@ def amortised(
         line, searched: place (n,); mean of the best q (n,), found by search.
         encoded: encoder to its means (n,).
     """
-    figure, (bars, means) = plt.subplots(1, 2, figsize=(9, 3.5), width_ratios=[1, 1.3])
+    figure, (bars, means) = plt.subplots(1, 2, figsize=(9, 3.5), width_ratios=[1.2, 1])
     bars.bar(0, least, color="k", width=0.6)
     bars.text(0, least, f"{least:.2f}", ha="center", va="bottom")
-    colours = dict(zip(gaps, (ORANGE, BLUE), strict=True))
+    colours = dict(zip(gaps, (ORANGE, BLUE, GREEN, GREY), strict=False))
     for place, (name, values) in enumerate(gaps.items(), start=1):
         bars.bar(place, np.mean(values), color=colours[name], alpha=0.35, width=0.6)
         bars.plot([place] * len(values), values, "o", color=colours[name])
@@ -277,9 +277,9 @@ def amortised(
     bars.set_xticks(range(len(gaps) + 1), names)
     bars.set_title("What the encoder costs")
     bars.grid(visible=False, axis="x")
-    means.plot(line, searched, ".", color="k", label="search, point by point")
+    means.plot(line, searched, ".", color="k", label="search")
     means.set(xlabel="$x_2$ on the line $x_1 = 0$", ylabel="mean of q(z|x)")
-    means.set_title("The search jumps, the encoders don't")
+    means.set_title("Encoders slide, seed 0")
     means.legend(loc="best", fontsize=10)
     return figure
 
@@ -306,27 +306,31 @@ def chain(
     x: np.ndarray,
     densities: np.ndarray,
     lengths: np.ndarray,
-    gaps: Labelled,
+    losses: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> Figure:
-    """Draw the marginals of a diffusion chain, and its bound's gap against its length.
+    """Draw the marginals of a diffusion chain, and what its bound lacks by its length.
 
     Args:
         times, x, densities: steps (n,), data axis (m,), q(x_t) of shape (m, n).
-        lengths, gaps: numbers of steps (k,), and label to mean gap in nats (k,).
+        lengths: numbers of steps (k,).
+        losses: label to the bound's mean shortfall in nats (k,), and to the part of it
+            that p(x_0) itself misses (k,), drawn dashed.
     """
-    figure, (flow, gap) = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure, (flow, loss) = plt.subplots(1, 2, figsize=(9, 3.4))
     levels = densities.max() * np.array([0.02, 0.08, 0.15, 0.25, 0.4, 0.6, 0.85, 1.01])
     flow.contourf(times, x, densities, levels, cmap="Blues", antialiased=False)
     flow.set(xlabel="step t", ylabel="$x_t$", title="Two modes dissolve into N(0, 1)")
     flow.set(xticks=[0, 20, 40], yticks=[-2, 0, 2])
     flow.grid(False)
     looks = ("s-", BLUE), ("o-", ORANGE)
-    for (label, values), (mark, colour) in zip(gaps.items(), looks, strict=True):
-        gap.plot(lengths, values, mark, color=colour, label=label)
-    gap.set(xscale="log", yscale="log", xlabel="steps T of the chain")
-    gap.set(title="More and shorter steps close the gap")
-    gap.set_xticks(lengths, lengths)
-    gap.set(ylabel="ln p(x) minus the bound (nats)")
-    gap.minorticks_off()
-    gap.legend(title="normal reverse steps, variance")
+    for (label, parts), (mark, colour) in zip(losses.items(), looks, strict=True):
+        loss.plot(lengths, parts[0], mark, color=colour, label=label)
+        loss.plot(lengths, parts[1], "--", color=colour, lw=1.5)
+    loss.set(xscale="log", yscale="log", xlabel="steps T of the chain")
+    loss.set(title="More and shorter steps lose less")
+    loss.set_xticks(lengths, lengths)
+    loss.set(ylabel="ln q(x) minus the bound (nats)", ylim=(1e-4, 90))
+    loss.minorticks_off()
+    loss.plot([], [], "--", color=GREY, lw=1.5, label="of it, misfit of p(x)")
+    loss.legend(title="normal steps, variance", fontsize=10, loc="upper right")
     return figure

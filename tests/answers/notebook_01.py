@@ -42,6 +42,14 @@ def posterior_rescaled(prior, likelihood, dz):
     return height / scipy.integrate.simpson(height, dx=dz)
 
 
+def posterior_by_moments(prior, likelihood, dz):
+    z = np.arange(len(prior)) * dz
+    weights = prior * likelihood / np.sum(prior * likelihood)
+    mean = np.average(z, weights=weights)
+    width = np.sqrt(np.average((z - mean) ** 2, weights=weights))
+    return scipy.stats.norm(mean, width).pdf(z)
+
+
 # Exercise 2
 
 
@@ -528,6 +536,7 @@ MISTAKES = {
         "not each factor": lambda p, k, dz: p / np.sum(p * dz) * (k / np.sum(k * dz)),
         "largest value": lambda p, k, dz: p * k / (p * k).max(),
         "only logarithms are added": lambda p, k, dz: (p + k) / np.sum((p + k) * dz),
+        "two peaks": posterior_by_moments,
     },
     "elbo": {
         "ln q is subtracted": lambda j, q: (j + q).mean(axis=1),
@@ -567,6 +576,11 @@ MISTAKES = {
         "sum over the latents, the last axis": lambda a, u, b, v: (
             0.5 * (np.exp(u - v) + (a - b) ** 2 * np.exp(-v) - 1 + v - u)
         ),
+        "don't cut it": lambda a, u, b, v: kl_of_normals(
+            a, u.clip(min=0), b, v.clip(min=0)
+        ),
+        "without its sign": lambda a, u, b, v: kl_of_normals(a, abs(u), b, abs(v)),
+        "may have either sign": lambda a, u, b, v: kl_of_normals(abs(a), u, abs(b), v),
     },
     "kl_exponential": {
         "wrong direction": lambda s, t: np.log(s / t) + t / s - 1,
@@ -610,6 +624,10 @@ MISTAKES = {
         ).ppf(u),
         "scale is missing": lambda u, mu, s: mu + scipy.special.logit(u),
         "after the scaling": lambda u, mu, s: s * (mu + scipy.special.logit(u)),
+        "in the order": lambda u, mu, s: np.sort(mu + s * scipy.special.logit(u)),
+        "don't clip it": lambda u, mu, s: (
+            mu + s * scipy.special.logit(u.clip(0.01, 0.99))
+        ),
     },
     "noise_variance": {
         "z is uncertain": lambda x, m, v, w: np.mean((x - w * m) ** 2),
