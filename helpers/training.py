@@ -309,12 +309,7 @@ def train(
         rhythm = {"epochs": rounds, "initial_epoch": kept.rounds}
         pairs = None if held_out is None else (held_out, held_out)
         validation = {"validation_data": pairs, "validation_batch_size": 1000}
-        heard = [
-            Guard(),
-            *allowed(callbacks),
-            kept,
-            *([report(each)] if verbose else []),
-        ]
+        heard = [*listeners(callbacks), kept, *([report(each)] if verbose else [])]
         options = {"steps_per_epoch": each, "callbacks": heard, "shuffle": False}
         keras.Model.fit(model, batches, verbose=0, **rhythm, **validation, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
@@ -358,8 +353,8 @@ def compile_with(
     optimizer.build(model.trainable_variables)  # else the step would be traced twice
 
 
-def allowed(callbacks: Sequence[keras.callbacks.Callback]) -> list:
-    """Return the callbacks; ValueError if one would set the learning rate."""
+def listeners(callbacks: Sequence[keras.callbacks.Callback]) -> list:
+    """Return a guard and the callbacks; ValueError if one sets the learning rate."""
     setters = keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler
     for callback in callbacks:
         if isinstance(callback, setters):
@@ -367,7 +362,7 @@ def allowed(callbacks: Sequence[keras.callbacks.Callback]) -> list:
                 f"train sets the learning rate itself, and {type(callback).__name__} "
                 "would too: leave it out, or compile the model and call fit"
             )
-    return list(callbacks)
+    return [Guard(), *callbacks]
 
 
 def described(arrays: Arrays | None) -> str:
