@@ -294,14 +294,11 @@ def train(
             training.
     """
     rounds, each, together = divided(steps, rounds, steps_per_execution)
-    refuse_setters(callbacks)
     x, targets = checked_arrays(model, x, targets, "x", batch_size)
     if held_out is not None:
         held_out, _ = checked_arrays(model, held_out, None, "held_out", 1)
     schedule = one_cycle(rounds * each, learning_rate)
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
-    if not model.built:
-        model(x[:1])
     compile_with(model, optimizer, together, jit_compile)
     about: dict[str, object] = {"steps": rounds * each, "rounds": rounds, "seed": seed}
     about |= {"batch_size": batch_size, "learning_rate": learning_rate}
@@ -312,9 +309,8 @@ def train(
         rhythm = {"epochs": rounds, "initial_epoch": kept.rounds}
         pairs = None if held_out is None else (held_out, held_out)
         validation = {"validation_data": pairs, "validation_batch_size": 1000}
-        heard = [Guard(), *callbacks, kept, *([report(each)] if verbose else [])]
+        heard = [*listeners(callbacks), kept, *([report(each)] if verbose else [])]
         options = {"steps_per_epoch": each, "callbacks": heard, "shuffle": False}
-        # past the model's own look at its data: all arrays were checked
         keras.Model.fit(model, batches, verbose=0, **rhythm, **validation, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
     steps_done = each * np.arange(1, kept.rounds + 1)
@@ -357,8 +353,8 @@ def compile_with(
     optimizer.build(model.trainable_variables)  # else the step would be traced twice
 
 
-def refuse_setters(callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Raise ValueError if one of Keras's callbacks would set the learning rate."""
+def listeners(callbacks: Sequence[keras.callbacks.Callback]) -> list:
+    """Return a guard and the callbacks; ValueError if one sets the learning rate."""
     setters = keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler
     for callback in callbacks:
         if isinstance(callback, setters):
@@ -366,6 +362,7 @@ def refuse_setters(callbacks: Sequence[keras.callbacks.Callback]) -> None:
                 f"train sets the learning rate itself, and {type(callback).__name__} "
                 "would too: leave it out, or compile the model and call fit"
             )
+    return [Guard(), *callbacks]
 
 
 def described(arrays: Arrays | None) -> str:

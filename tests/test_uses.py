@@ -114,8 +114,8 @@ FAULTS = {  # of float32 pictures; who is asked to look only takes what is noisy
     "255": lambda x: 255 * np.maximum(x, 0.1),
     "bytes": lambda x: (255 * np.maximum(x, 0.1)).astype("uint8"),
     "minus": lambda x: -np.maximum(x, 0.1),
-    "nan": lambda x: np.where(x == x.max(), np.nan, x),
-    "infinite": lambda x: np.where(x == x.max(), -np.inf, x),
+    "nan": lambda x: np.where(x == x[0].max(), np.nan, x),  # in the first batch
+    "infinite": lambda x: np.where(x == x[0].max(), -np.inf, x),
     "squeezed": lambda x: x[..., 0],
     "one more axis": lambda x: x[..., np.newaxis],
     "larger": lambda x: np.concatenate([x, x], axis=1),
@@ -225,10 +225,11 @@ def rate_per_latent(use):
 
 def active_units(use):
     means = use.numpy.forward(*use.known)[2]
-    threshold = float(np.var(means, axis=0).mean())
-    expected = np.sum(np.var(means, axis=0) > threshold)
+    variances = np.sort(np.var(means, axis=0))
+    threshold = float(0.7 * variances[0] + 0.3 * variances[-1])
     found = metrics.active_units(use.vae, use.given, threshold)
-    assert found == expected or means.shape[1] == 1
+    unsure = np.isclose(variances, threshold, rtol=0.02).sum()  # one latent, or so near
+    assert abs(found - np.sum(variances > threshold)) <= unsure
 
 
 def binarised(use):

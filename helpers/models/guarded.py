@@ -102,13 +102,18 @@ def refuse_ended_rate(model: keras.Model) -> None:
 def checked_arrays(
     model: keras.Model, x: Any, targets: Any, name: str, fewest: int
 ) -> tuple[Any, Any]:
-    """Return pictures and targets as float32; ValueError unless they fit the model."""
+    """Return pictures and targets as float32; ValueError unless they fit the model.
+
+    They need no other look: ``training.train`` passes them to ``keras.Model.fit``.
+    """
     y = x if targets is None else targets
     if isinstance(model, GuardedModel):
         x, y, _ = model.checked_data(x, y, None, "train", name=name, fewest=fewest)
     else:
         span = checked.UNIT if targets is None else checked.NEAR
         x = checked.pictures(x, sizes(model, "input_shape"), name, span, fewest)
+        if not model.built:  # so that it has weights to go back to
+            model(x[:1])
         if targets is not None:
             y = checked.pictures(targets, sizes(model, "output_shape"), "targets")
             numbers = (array.reshape(len(array), -1)[:, 0] for array in (x, y))
