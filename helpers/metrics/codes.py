@@ -113,7 +113,8 @@ def emptiness(codes: np.ndarray, window: np.ndarray, cells: int = 20) -> float:
             "emptiness takes codes (n, 2) and a window [lowest, highest], each of two "
             f"values, and got {codes.shape} and {window.tolist()}"
         )
-    count = np.histogram2d(*codes.T, bins=cells, range=window.T.tolist())[0]
+    bounds = [(float(low), float(high)) for low, high in window.T]
+    count = np.histogram2d(codes[:, 0], codes[:, 1], bins=cells, range=bounds)[0]
     if count.mean() < 20:
         raise ValueError(
             "chance must not empty a cell: give 20 codes in the window per cell, and "
