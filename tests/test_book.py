@@ -142,7 +142,7 @@ def test_a_notebook_s_page_has_its_figures_words_and_folded_solutions(pages, pat
     assert words == [figure.metadata.get("alt", "") for figure in figures]
     sources = "\n".join(cell.source for cell in notebook.cells)
     solutions = [fold for fold in article.find_all("details") if fold.pre]
-    assert len(solutions) >= sources.count("<summary>")
+    assert len(solutions) >= sources.count("<summary>Solution")
     reading = sources.partition("Further reading")[2].strip().splitlines()
     for line in reading:
         assert not line.startswith("- ") or "{cite}" in book.cite(line, WORKS), line

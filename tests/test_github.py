@@ -90,7 +90,7 @@ def targets_used():
 def test_workflows_call_targets_that_there_are():
     used, there = targets_used(), set(re.findall(r"^([a-z]+):", MAKE, re.M))
     assert {"lint", "run", "floor", "audit", "soak", "book"} <= used
-    assert used - there <= {"book"}
+    assert used <= there
 
 
 def test_the_workflows_are_described():

@@ -148,7 +148,7 @@ def test_a_notebook_runs_where_there_is_no_network(path, tmp_path, monkeypatch):
     run = f"'{sys.executable}' -m helpers.engine.notebooks run {path.stem}"
     command = ["unshare", "--map-root-user", "--net", "sh", "-c"]
     subprocess.run([*command, f"ip link set lo up; {run}"], cwd=course, check=True)
-    assert (course / "build" / f"{path.stem}.html").is_file()
+    assert (course / "build" / "run" / f"{path.stem}.html").is_file()
 
 
 # Windows, without make: the commands of INSTALL.md and of the workflow are make's own
@@ -176,7 +176,7 @@ def test_the_commands_for_windows_are_those_of_make():
     made = commands(subprocess.check_output(shown, cwd=paths.ROOT, text=True))
     given = commands(block("Windows, without make"))
     assert sorted(given) == sorted(made)
-    assert len(given) == 5
+    assert len(given) == 6
 
 
 def test_the_workflow_uses_the_commands_for_windows():
@@ -184,4 +184,4 @@ def test_the_workflow_uses_the_commands_for_windows():
     steps = yaml.safe_load(workflow)["jobs"]["test"]["steps"]
     (step,) = [s for s in steps if s.get("if") == "matrix.system == 'windows'"]
     given = commands(block("Windows, without make"))
-    assert commands(step["run"]) == [c for c in given if "notebooks run" not in c]
+    assert commands(step["run"]) == [c for c in given if "helpers.engine" not in c]

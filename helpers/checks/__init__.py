@@ -2,13 +2,15 @@
 
 from helpers.checks.notebook_01 import (
     check_elbo,
-    check_gaussian_nll,
     check_kl_exponential,
     check_kl_normals,
+    check_posterior,
+)
+from helpers.checks.notebook_01_training import (
+    check_gaussian_nll,
     check_minibatch_bound,
     check_noise_variance,
     check_pathwise_gradient,
-    check_posterior,
     check_sample_logistic,
 )
 from helpers.checks.notebook_02 import (
