@@ -218,9 +218,10 @@ def until(condition, seconds=60):
 
 
 def children_of(parent):
-    command = ["ps", "-o", "pid=", "--ppid", str(parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:
-        return {int(pid) for pid in ps.stdout.read().split()} - {ps.pid}
+    """The sweep's children alone: joblib starts a process of its own, too."""
+    command = ["ps", "-o", "pid=,args=", "--ppid", str(parent)]
+    lines = subprocess.check_output(command, text=True).splitlines()
+    return {int(line.split()[0]) for line in lines if "helpers.engine.child" in line}
 
 
 def alive(pid):
@@ -232,12 +233,10 @@ def alive(pid):
 
 @posix
 def test_an_interrupted_sweep_stops_its_children(tmp_path):
-    grid = [{"x": x, "sleep": 60 * (x > 0)} for x in range(3)]
-
-    others = children_of(os.getpid())  # such as those of joblib
+    grid = [{"x": x, "sleep": 90 * (x > 0)} for x in range(3)]
 
     def ours():
-        return children_of(os.getpid()) - others
+        return children_of(os.getpid())
 
     def interrupt():
         until(lambda: list(tmp_path.glob("*.json")) and len(ours()) == 2)
