@@ -21,6 +21,9 @@ import helpers
 from helpers.engine import paths
 
 PLACEHOLDER = "your-name/vae-course"  # until `make stamp`, no address to link to
+STATUS = re.compile(
+    r"^\[!\[(?!Open in Colab).*?\]\(https://\S+\)\]\(\S+\)\n", re.MULTILINE
+)
 BADGE = re.compile(
     r"\[!\[Open in Colab\]\([^)]*\)\]\((https://colab[^)]*/([\w.-]+)\.ipynb)\)"
 )
@@ -122,8 +125,8 @@ def notebook_page(source: str, bibliography: str) -> str:
 
 
 def front_page(folder: Path) -> str:
-    """Return README as the front page."""
-    readme = (folder / "README.md").read_text(encoding="utf-8")
+    """Return README as the front page, without GitHub's badges of its own state."""
+    readme = STATUS.sub("", (folder / "README.md").read_text(encoding="utf-8"))
     readme = readme.replace("(images/explorer.html)", "(explorer.md)")
     return re.sub(r"[ ·,]*" + BADGE.pattern, lambda m: badge(m), readme)
 
