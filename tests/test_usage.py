@@ -432,13 +432,11 @@ def test_after_a_training_that_diverges_all_weights_are_finite(kind, steps, roun
     training.train(model, X, **SHORT)
 
 
-def test_a_model_that_is_spoilt_is_not_trained(vae):
+def test_a_model_that_is_spoilt_is_not_trained():
     model = built()
     model.decoder.weights[0].assign(np.full(model.decoder.weights[0].shape, np.nan))
     with pytest.raises(ValueError, match="round 1"):
         training.train(model, X, **SHORT)
-    with pytest.raises(ValueError, match="diverged"):
-        models.PrincipalComponents(X, 2).decode(np.full((3, 2), np.nan))
 
 
 def test_numpys_numbers_are_numbers():
