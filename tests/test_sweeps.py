@@ -242,9 +242,13 @@ def test_an_interrupted_sweep_stops_its_children(tmp_path):
         until(lambda: list(tmp_path.glob("*.json")) and len(ours()) == 2)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        training.sweep(swept.square, grid, tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # xdist's: none
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            training.sweep(swept.square, grid, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     until(lambda: not any(map(alive, ours())))
     assert recorded(tmp_path) == {0: {"square": 0}}
 
