@@ -124,6 +124,20 @@ def test_the_distance_ranks_samples_between_real_and_blurred_digits(mnist):
 
 
 @pytest.mark.slow
+def test_the_distance_sees_strokes_and_not_whether_they_make_a_digit(mnist):
+    """The docstring's figures, to half an interval."""
+    validation, _, test, _ = mnist
+    others = test[np.random.default_rng(0).permutation(len(test))]
+    halves = np.concatenate([test[:, :14], others[:, 14:]], axis=1)
+    found = {"upside down": test[:, ::-1, ::-1], "halves": halves}
+    found |= {"mirrored": test[:, :, ::-1], "paler": 0.8 * test}
+    said = {"upside down": 0.10, "halves": 0.31, "mirrored": 1.4, "paler": 1.5}
+    for name, x in found.items():
+        distance = metrics.sample_distance(x, validation).value
+        assert distance == pytest.approx(said[name], abs=0.05)
+
+
+@pytest.mark.slow
 def test_the_shipped_classifier_knows_test_digits(mnist):
     _, _, test, labels = mnist
     share = train_classifier.accuracy(samples.shipped_classifier(), test, labels)
