@@ -18,22 +18,45 @@ PSNR = {
     "20 belongs to a root mean squared error; to a mean squared error belongs 10": (
         partial(psnr, factor=-20)
     ),
+    "10 belongs to the mean squared error, 20 to its root: that halves the decibels": (
+        partial(psnr, factor=-5)
+    ),
     "the mean over pixels, not the sum": partial(psnr, mean=np.sum),
-    "one value per picture: take the mean over axes 1, 2 and 3 only": (
+    "one value per picture, not one for all: take the mean over axes 1, 2 and 3": (
         partial(psnr, axis=None)
     ),
+    "axis 0 holds the pictures, and stays; the mean is over axes 1, 2 and 3": (
+        partial(psnr, axis=0)
+    ),
+    "channels count as pixels do: the mean is over axis 3 too": (
+        partial(psnr, axis=(1, 2))
+    ),
     "square the differences": partial(psnr, power=1),
+    "square each difference before the mean: errors of both signs cancel": (
+        lambda x, y: -10 * np.log10(np.mean(x - y, axis=(1, 2, 3)) ** 2)
+    ),
+    "pixels lie in [0, 1], so the peak is 1 and not 255": (
+        then(psnr, lambda decibels: decibels + 20 * np.log10(255))
+    ),
+    "that is the mean squared error: its decibels are -10 times its logarithm": (
+        lambda x, y: np.mean((x - y) ** 2, axis=(1, 2, 3))
+    ),
 }
 
 
 def check_psnr(attempt: Function) -> str:
     """Check ``psnr(x, y)``: dB of pictures (n, h, w, c) in [0, 1], (n,)."""
-    x, y = np.random.default_rng(0).random((2, 3, 4, 4, 1))
-    return check(attempt, psnr, [(x, y)], PSNR)
+    rng = np.random.default_rng(0)
+    inputs = [tuple(rng.random((2, 3, 4, 5, 1))), tuple(rng.random((2, 2, 6, 4, 3)))]
+    return check(attempt, psnr, inputs, PSNR)
 
 
 def count_parameters(sizes, biases=True):
     return sum(a * b + (b if biases else 0) for a, b in pairwise(sizes))
+
+
+def count_encoder(sizes):
+    return count_parameters(sizes[: len(sizes) // 2 + 1])
 
 
 COUNT_PARAMETERS = {
@@ -41,15 +64,31 @@ COUNT_PARAMETERS = {
     "biases belong to outputs: the input layer has none": (
         lambda sizes: count_parameters(sizes) + sizes[0]
     ),
-    "count the decoder as well as the encoder": (
-        lambda sizes: count_parameters(sizes[: len(sizes) // 2 + 1])
+    "a layer has as many biases as outputs, not as inputs": (
+        lambda sizes: sum(a * b + a for a, b in pairwise(sizes))
+    ),
+    "one bias per output, not one per layer": (
+        lambda sizes: sum(a * b + 1 for a, b in pairwise(sizes))
+    ),
+    "count the decoder as well as the encoder": count_encoder,
+    "the decoder is not the encoder again: go on through all pairs of sizes": (
+        lambda sizes: 2 * count_encoder(sizes)
+    ),
+    "the last layer, up to the pixels, is missing": (
+        lambda sizes: count_parameters(sizes[:-1])
+    ),
+    "those are the biases: a layer from a to b units has a x b weights as well": (
+        lambda sizes: sum(sizes[1:])
+    ),
+    "only neighbouring layers are connected: multiply each size by the next": (
+        lambda sizes: float(np.prod(sizes))
     ),
 }
 
 
 def check_count_parameters(attempt: Function) -> str:
     """Check ``count_parameters(sizes)``: weights and biases of dense layers."""
-    inputs = [([784, 32, 784],), ([784, 512, 2, 512, 784],)]
+    inputs = [([784, 32, 784],), ([784, 512, 2, 256, 784],), ([6, 5, 2, 4, 3],)]
     return check(attempt, count_parameters, inputs, COUNT_PARAMETERS)
 
 
@@ -62,42 +101,93 @@ def interpolate(first, last, count):
     return line(first, last, np.linspace(0, 1, count))
 
 
+def arc(first, last, count):
+    """Return codes on an arc, which keeps the distance from the origin."""
+    weights = np.linspace(0, 1, count)[:, np.newaxis]
+    lengths = np.linalg.norm(first) * np.linalg.norm(last)
+    angle = np.arccos(first @ last / lengths)
+    ends = np.sin((1 - weights) * angle) * first + np.sin(weights * angle) * last
+    return ends / np.sin(angle)
+
+
 INTERPOLATE = {
     "the last code is missing: the weights must reach 1": (
         lambda a, b, n: line(a, b, np.arange(n) / n)
     ),
-    "the path runs backwards": lambda a, b, n: interpolate(b, a, n),
+    "the first code is missing: the weights must begin at 0": (
+        lambda a, b, n: line(a, b, np.arange(1, n + 1) / n)
+    ),
     "both ends are missing: the weights run from 0 to 1": (
         lambda a, b, n: interpolate(a, b, n + 2)[1:-1]
     ),
+    "that is one code too many: `count` includes both ends": (
+        lambda a, b, n: interpolate(a, b, n + 1)
+    ),
+    "`count` includes both ends: don't add them to it": (
+        lambda a, b, n: interpolate(a, b, n + 2)
+    ),
+    "the path runs backwards": lambda a, b, n: interpolate(b, a, n),
     "one row per code: the shape should be (count, d)": then(interpolate, np.transpose),
+    "the share of the first code must fall as that of the last one grows": (
+        lambda a, b, n: a + np.linspace(0, 1, n)[:, np.newaxis] * b
+    ),
+    "the two shares must add up to 1": (
+        lambda a, b, n: np.linspace(0, 1, n)[:, np.newaxis] * (a + b)
+    ),
+    "that goes away from the last code: the step is last - first": (
+        lambda a, b, n: 2 * a - interpolate(a, b, n)
+    ),
+    "that is an arc, which keeps its distance from the origin; here it is a line": arc,
 }
 
 
 def check_interpolate(attempt: Function) -> str:
     """Check ``interpolate(first, last, count)``: codes (count, d) of a line."""
-    first, last = np.random.default_rng(0).normal(size=(2, 3))
-    return check(attempt, interpolate, [(first, last, 5)], INTERPOLATE)
+    rng = np.random.default_rng(0)
+    inputs = [(*rng.normal(size=(2, 3)), 5), (*rng.normal(size=(2, 7)), 4)]
+    return check(attempt, interpolate, inputs, INTERPOLATE)
 
 
-def add_noise(x, sigma, noise):
-    return np.clip(x + sigma * noise, 0, 1)
+def score(noisy, cleaned, sigma):
+    return (cleaned - noisy) / sigma**2
 
 
-ADD_NOISE = {
-    "pixels must stay in [0, 1]: clip the sum": lambda x, s, e: x + s * e,
-    "sigma is a standard deviation, not a variance": (
-        lambda x, s, e: add_noise(x, np.sqrt(s), e)
+SCORE = {
+    "the sign: the score points from the noisy picture to the cleaned one": (
+        lambda noisy, cleaned, sigma: score(cleaned, noisy, sigma)
     ),
-    "sigma multiplies the noise once; it is not squared": (
-        lambda x, s, e: add_noise(x, s**2, e)
+    "divide by the variance, the square of sigma": (
+        lambda noisy, cleaned, sigma: (cleaned - noisy) / sigma
     ),
-    "clip the sum, not the noise": lambda x, s, e: x + np.clip(s * e, 0, 1),
+    "that is the noise in units of sigma: turn its sign and divide by sigma again": (
+        lambda noisy, cleaned, sigma: (noisy - cleaned) / sigma
+    ),
+    "that is the step to the cleaned picture: divide it by sigma squared": (
+        lambda noisy, cleaned, sigma: cleaned - noisy
+    ),
+    "divide by sigma squared: the same step means more when noise is small": (
+        lambda noisy, cleaned, sigma: (cleaned - noisy) * sigma**2
+    ),
+    "subtract the noisy picture: the score is a step, not a place": (
+        lambda noisy, cleaned, sigma: cleaned / sigma**2
+    ),
+    "subtract before you divide: mind the brackets": (
+        lambda noisy, cleaned, sigma: cleaned - noisy / sigma**2
+    ),
+    "the 2 of 2 sigma squared goes when the square is differentiated": (
+        lambda noisy, cleaned, sigma: (cleaned - noisy) / (2 * sigma**2)
+    ),
+    "the score is a gradient: the differences themselves, not their squares": (
+        lambda noisy, cleaned, sigma: (cleaned - noisy) ** 2 / sigma**2
+    ),
+    "a score has the shape of the picture: one value per pixel, no sum": (
+        lambda noisy, cleaned, sigma: score(noisy, cleaned, sigma).sum()
+    ),
 }
 
 
-def check_add_noise(attempt: Function) -> str:
-    """Check ``add_noise(x, sigma, noise)``: pictures in [0, 1]; noise from N(0, 1)."""
+def check_score(attempt: Function) -> str:
+    """Check ``score(noisy, cleaned, sigma)``: of the shape of ``noisy``."""
     rng = np.random.default_rng(0)
-    inputs = [(rng.random((2, 5, 5, 1)), 0.5, rng.normal(size=(2, 5, 5, 1)))]
-    return check(attempt, add_noise, inputs, ADD_NOISE)
+    pictures, points = rng.normal(size=(2, 3, 5, 4, 1)), rng.normal(size=(2, 6, 2))
+    return check(attempt, score, [(*pictures, 0.5), (*points, 3.0)], SCORE)
