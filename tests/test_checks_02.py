@@ -42,3 +42,19 @@ def test_a_right_method_on_one_input_alone_is_not_right(name):
         return kept[0]
 
     assert verdict(name, stuck).startswith("not yet")
+
+
+@pytest.mark.parametrize(
+    "near",
+    [
+        lambda count: count + 1,
+        lambda count: count - 1,
+        lambda count: float(f"{count:.6g}"),  # 2 too many of 1,609,008
+        lambda count: 1_609_008,
+    ],
+)
+def test_a_count_is_right_or_wrong(near):
+    right = METHODS["count_parameters"]["loop"]
+    assert verdict("count_parameters", lambda sizes: near(right(sizes))).startswith(
+        "not yet"
+    )

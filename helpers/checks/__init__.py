@@ -14,10 +14,10 @@ from helpers.checks.notebook_01_training import (
     check_sample_logistic,
 )
 from helpers.checks.notebook_02 import (
-    check_add_noise,
     check_count_parameters,
     check_interpolate,
     check_psnr,
+    check_score,
 )
 from helpers.checks.notebook_03 import (
     check_active_units,

@@ -1,5 +1,6 @@
 """Checks of notebook 02: The autoencoder."""
 
+import math
 from functools import partial
 from itertools import pairwise
 
@@ -56,7 +57,17 @@ def count_parameters(sizes, biases=True):
 
 
 def count_encoder(sizes):
+    return count_parameters(sizes[: sizes.index(min(sizes)) + 1])
+
+
+def count_half(sizes):
     return count_parameters(sizes[: len(sizes) // 2 + 1])
+
+
+def count_by_first_place(sizes):
+    """Look each size up by its value, which finds the first of equal ones."""
+    places = [sizes.index(size) for size in sizes[:-1]]
+    return sum(sizes[place] * sizes[place + 1] + sizes[place + 1] for place in places)
 
 
 COUNT_PARAMETERS = {
@@ -70,26 +81,49 @@ COUNT_PARAMETERS = {
     "one bias per output, not one per layer": (
         lambda sizes: sum(a * b + 1 for a, b in pairwise(sizes))
     ),
+    "the last layer is linear, and has biases all the same": (
+        lambda sizes: count_parameters(sizes) - sizes[-1]
+    ),
+    "the code is a layer too, with one bias per number": (
+        lambda sizes: count_parameters(sizes) - min(sizes)
+    ),
     "count the decoder as well as the encoder": count_encoder,
     "the decoder is not the encoder again: go on through all pairs of sizes": (
         lambda sizes: 2 * count_encoder(sizes)
     ),
+    "the code need not stand in the middle of the list: take all pairs of sizes": (
+        lambda sizes: 2 * count_half(sizes)
+    ),
     "the last layer, up to the pixels, is missing": (
         lambda sizes: count_parameters(sizes[:-1])
+    ),
+    "layers between equal sizes have weights of their own: count each of them": (
+        lambda sizes: sum(a * b + b for a, b in set(pairwise(sizes)))
+    ),
+    "a residual layer has weights and biases as well": (
+        lambda sizes: sum(a * b + b for a, b in pairwise(sizes) if a != b)
+    ),
+    "`sizes.index` finds the first of equal sizes: go through places, not values": (
+        count_by_first_place
     ),
     "those are the biases: a layer from a to b units has a x b weights as well": (
         lambda sizes: sum(sizes[1:])
     ),
     "only neighbouring layers are connected: multiply each size by the next": (
-        lambda sizes: float(np.prod(sizes))
+        lambda sizes: float(math.prod(sizes))
     ),
 }
 
 
 def check_count_parameters(attempt: Function) -> str:
-    """Check ``count_parameters(sizes)``: weights and biases of dense layers."""
-    inputs = [([784, 32, 784],), ([784, 512, 2, 256, 784],), ([6, 5, 2, 4, 3],)]
-    return check(attempt, count_parameters, inputs, COUNT_PARAMETERS)
+    """Check ``count_parameters(sizes)``: weights and biases of dense layers, exactly.
+
+    The exercise's own list is asked too; sizes repeat and the code stands off the
+    middle, so that no shortcut is right by chance.
+    """
+    lists = ([784, 512, 256, 32, 256, 512, 512, 512, 784], [6, 5, 5, 2, 5, 5, 3])
+    inputs = [(sizes,) for sizes in lists]
+    return check(attempt, count_parameters, inputs, COUNT_PARAMETERS, tolerance=0)
 
 
 def line(first, last, weights):

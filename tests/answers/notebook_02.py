@@ -63,6 +63,28 @@ def encoder_alone(sizes):
     return parameters_by_loop(sizes[: sizes.index(min(sizes)) + 1])
 
 
+def first_half(sizes):
+    return parameters_by_loop(sizes[: len(sizes) // 2 + 1])
+
+
+def each_kind_once(sizes):
+    kinds = {(a, b): (a + 1) * b for a, b in itertools.pairwise(sizes)}
+    return sum(kinds.values())
+
+
+def residual_layers_free(sizes):
+    pairs = itertools.pairwise(sizes)
+    return sum(0 if a == b else (a + 1) * b for a, b in pairs)
+
+
+def next_by_index(sizes):
+    total = 0
+    for size in sizes[:-1]:
+        following = sizes[sizes.index(size) + 1]
+        total += (sizes[sizes.index(size)] + 1) * following
+    return total
+
+
 def path(first, last, count):
     return np.array([first + i / (count - 1) * (last - first) for i in range(count)])
 
@@ -223,9 +245,15 @@ MISTAKES = {
         ),
         "not as inputs": lambda s: sum(a * (b + 1) for a, b in itertools.pairwise(s)),
         "not one per layer": lambda s: int(np.dot(s[:-1], s[1:])) + len(s) - 1,
+        "is linear, and has biases": lambda s: parameters_by_loop(s) - s[-1],
+        "the code is a layer too": lambda s: parameters_by_loop(s) - min(s),
         "as well as the encoder": encoder_alone,
         "not the encoder again": lambda s: 2 * encoder_alone(s),
+        "in the middle of the list": lambda s: 2 * first_half(s),
         "the last layer": lambda s: parameters_by_loop(s) - (s[-2] + 1) * s[-1],
+        "weights of their own": each_kind_once,
+        "a residual layer has weights": residual_layers_free,
+        "the first of equal sizes": next_by_index,
         "those are the biases": lambda s: sum(s) - s[0],
         "only neighbouring layers": math.prod,
     },
