@@ -238,7 +238,6 @@ def test_shown_figures_are_there(notebook):
 # Text alternatives, as plots.describe leaves them. Notebooks that still lack some:
 
 PENDING = {
-    "02_autoencoder",
     "03_variational_autoencoder",
     "04_latent_priors",
     "05_latent_space",
