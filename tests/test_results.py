@@ -83,7 +83,7 @@ def test_an_autoencoder_stops_when_it_gains_no_more(tiny, monkeypatch):
         monkeypatch.setattr(study, name, value)
     made = study.run(RUN | {"family": "autoencoder", "cap": 40})
     [run], curve = made["families"], made["curves"]
-    assert not set(run) & set(study.BOUNDS)
+    assert not set(run) & {*study.BOUNDS, *study.SPARSITY}
     assert (run["steps"], run["converged"]) == (6, 1)  # the first round, and two more
     assert len(curve) == 3
     assert run["mse"] > 0 and 0 <= run["knn_accuracy"] <= 1
@@ -154,6 +154,19 @@ def test_both_models_go_through_the_same_test(tiny, monkeypatch, model):
 
 
 # The command
+
+
+def test_sparsity_is_that_of_the_latents_at_work(make_vae):
+    vae = make_vae(latent_size=4)
+    rng = np.random.default_rng(0)
+    codes = rng.laplace(size=(4000, vae.latent_size)).astype("float32")
+    codes[:, 0] = 0.01  # asleep: would make every code look sparser
+    vae.encode = lambda x: codes
+    found = study.sparsity(vae, codes)
+    assert found["kurtosis"] == pytest.approx(3, abs=1)
+    assert found["kurtosis_prior"] == pytest.approx(0, abs=0.3)
+    assert found["hoyer"] == metrics.hoyer_sparsity(codes[:, 1:])
+    assert found["hoyer_prior"] < found["hoyer"]
 
 
 def finished_run(seed):
@@ -266,7 +279,7 @@ def test_the_results_have_each_configuration_once_and_finite_numbers():
     for row in rows:
         plain = row["family"] == "autoencoder"
         empty = {name for name, value in row.items() if value == ""}
-        assert empty == (set(study.BOUNDS) if plain else set())
+        assert empty == ({*study.BOUNDS, *study.SPARSITY} if plain else set())
         figures = {k: float(v) for k, v in row.items() if v and k != "family"}
         assert np.isfinite(list(figures.values())).all()
         assert 0.1 < figures["knn_accuracy"] <= 1

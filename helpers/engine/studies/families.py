@@ -20,7 +20,8 @@ DIGITS, SAMPLES, IMPORTANCE = 1000, 10_000, 1000  # binary ones; drawn; K of IWA
 KEYS = ("family", "latents", "beta", "seed")
 BOUNDS = ("elbo", "rate", "distortion", "elbo_binary", "elbo_binary_error")
 BOUNDS += ("iwae_binary", "iwae_binary_error", "active_units")
-COLUMNS = (*KEYS, *BOUNDS, "mse", "knn_accuracy")
+SPARSITY = ("kurtosis", "kurtosis_prior", "hoyer", "hoyer_prior")
+COLUMNS = (*KEYS, *BOUNDS, *SPARSITY, "mse", "knn_accuracy")
 COLUMNS += ("sample_distance", "sample_distance_low", "sample_distance_high")
 COLUMNS += ("steps", "seconds", "converged")
 CURVES = (*KEYS, "step", "loss", "rate", "distortion")
@@ -131,7 +132,9 @@ def measured(model, samples: np.ndarray, digits: Digits) -> dict:
     from helpers import metrics
     from helpers.models import VAE
 
-    figures = bounds(model, digits.x_test) if isinstance(model, VAE) else {}
+    figures = {}
+    if isinstance(model, VAE):
+        figures = bounds(model, digits.x_test) | sparsity(model, digits.x_test)
     reconstructed = model.reconstruct(digits.x_test)
     figures["mse"] = float(metrics.mse(digits.x_test, reconstructed).mean())
     known = model.encode(digits.x_train), digits.y_train
@@ -168,6 +171,30 @@ def bounds(vae, x_test: np.ndarray) -> dict:
         error = values.std(ddof=1) / np.sqrt(len(values))
         figures |= {name: float(values.mean()), f"{name}_error": float(error)}
     return figures | {"active_units": metrics.active_units(vae, x_test)}
+
+
+def sparsity(vae, x_test: np.ndarray) -> dict:
+    """Return how sparse the codes are in the latents at work, and the prior's samples.
+
+    At work is a latent whose codes vary by a hundredth of the prior's variance. (One
+    that is not has nearly the same code for all digits: it would count as sparse.)
+    """
+    from keras import ops
+
+    from helpers import metrics
+
+    codes = vae.encode(x_test)
+    prior = ops.convert_to_numpy(vae.family.sample_prior(codes.shape, seed=0))
+    used = codes.var(axis=0) > 0.01 * prior.var(axis=0)
+    used |= used.sum() < 2  # sparsity needs two
+    return {
+        f"{name}{end}": measure(array[:, used])
+        for end, array in (("", codes), ("_prior", prior))
+        for name, measure in (
+            ("kurtosis", metrics.excess_kurtosis),
+            ("hoyer", metrics.hoyer_sparsity),
+        )
+    }
 
 
 def keep(model, samples: np.ndarray, stem: Path) -> None:
