@@ -5,7 +5,7 @@ import numpy as np
 from helpers.engine.studies.digits import load_digits
 
 SEEDS, LATENTS, STEPS, BATCH = (0, 1, 2), (2, 32), 2000, 256
-PEAKS = {"autoencoder": 2e-3, "vae": 7e-3}  # each chosen on validation digits
+PEAKS = {"autoencoder": 4e-3, "vae": 7e-3}  # of the learning rate
 COUNT = 5000  # decoded codes per distance
 KEYS = ("model", "latents", "seed")
 DISTANCES = ("decoded_codes", "decoded_draws", "decoded_scaled_draws")
