@@ -352,6 +352,18 @@ def test_words_of_figures_say_what_their_cells_compute(notebook):
     assert not wrong_words(notebook)
 
 
+# Statements of the text that a run bears out, or not
+
+
+def test_every_claim_holds_in_the_saved_outputs_and_is_marked_as_one(notebook):
+    for cell in cells_of(notebook, "code"):
+        tagged = "claim" in cell.metadata.get("tags", [])
+        assert tagged == ("claims" in names_in(cell.source)), cell.id
+        for output in cell.outputs if tagged else []:
+            lines = output["text"].splitlines()
+            assert [line for line in lines if not line.startswith("holds")] == []
+
+
 # Saved outputs and code in step: what a cell prints in any case stands in its output
 
 
