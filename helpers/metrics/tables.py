@@ -39,7 +39,7 @@ def table(
 
 
 def claims(statements: Mapping[str, bool]) -> str:
-    """Return the statements of the text, a line each, and whether this run bears it out.
+    """Return the text's statements, a line each, and whether this run bears them out.
 
     Args:
         statements: what the text says, and whether this run's figures say so too. With
