@@ -1,31 +1,23 @@
 """helpers/plots/explorer.py: the page, in a real browser, against Keras."""
 
 import base64
+import functools
 import hashlib
 import io
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
+import browser
 import keras
 import numpy as np
 import pytest
 import scipy.stats
+from browser import data_of, needs_browser, shown, with_script
 from PIL import Image
 
 from helpers import datasets, families, metrics, models
 from helpers.plots import explorer
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), "")
-HINT = "no Chromium here: apt-get install chromium, and the page is tested in it"
-
-
-def needs_browser(test):
-    """Mark a test that opens pages in Chromium: seconds each."""
-    return pytest.mark.slow(pytest.mark.skipif(not BROWSER, reason=HINT)(test))
 
 
 def small_vae(latent_size, family="normal", hidden=(48, 32), activation="silu"):
@@ -115,37 +107,7 @@ def test_sliders_for_unknown_latents_are_refused(latents):
 PROBES = Path(__file__).with_name("explorer_probes.js").read_text(encoding="utf-8")
 
 
-def answer_of(page, folder, probe, *arguments):
-    """What a probe finds in the page, in headless Chromium.
-
-    The probes are let in by their own hash in the page's policy.
-    """
-    code = f"""{PROBES}
-HTMLElement.prototype.setPointerCapture = () => {{}}; // made-up ones can't be captured
-if ("{probe}" === "refused") reachOut();
-addEventListener("load", () => {{
-  const answer = JSON.stringify(probes.{probe}(...{json.dumps(arguments)}));
-  document.body.textContent = "ANSWER" + answer + "END";
-}});"""
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    text = page.read_text(encoding="utf-8")
-    text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-    found = re.search("ANSWER(.*)END", shown(with_script(text, code), folder), re.S)
-    assert found, "the page did not answer"
-    return json.loads(found.group(1))
-
-
-def with_script(text, code):
-    return text.replace("</body>", f"<script>{code}</script></body>")
-
-
-def shown(text, folder):
-    """The page's document, after it has loaded."""
-    path, user = folder / "probed.html", f"--user-data-dir={folder / 'user'}"
-    path.write_text(text, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", user, "--dump-dom"]
-    command, kept = [BROWSER, *options, path.as_uri()], {"check": True, "text": True}
-    return subprocess.run(command, capture_output=True, timeout=300, **kept).stdout
+answer_of = functools.partial(browser.answer_of, PROBES)
 
 
 def greys(vae, codes):
@@ -273,11 +235,6 @@ def test_the_page_reaches_no_network(pair, tmp_path):
 
 
 # The file
-
-
-def data_of(page):
-    """The data of a page, as they stand there."""
-    return re.search(r'id="data">(.*?)</script>', page, re.S).group(1)
 
 
 def test_the_page_is_one_small_file_that_loads_nothing(pair):

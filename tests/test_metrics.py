@@ -494,3 +494,11 @@ def test_a_table_is_as_wide_as_its_entries():
         "normal        -104       12   digits",
         "a long name    -10                        3",
     ]
+
+
+def test_a_claim_that_fails_says_whether_more_steps_might_help(monkeypatch):
+    said = {"a rises": np.bool_(True), "b falls": False}
+    for budget, failed in (("full", "fails here"), ("short", "needs the full budget")):
+        monkeypatch.setenv("VAE_COURSE_BUDGET", budget)
+        lines = metrics.claims(said).splitlines()
+        assert lines == ["holds here: a rises", f"{failed}: b falls"]

@@ -238,7 +238,6 @@ def test_shown_figures_are_there(notebook):
 # Text alternatives, as plots.describe leaves them. Notebooks that still lack some:
 
 PENDING = {
-    "03_variational_autoencoder",
     "04_latent_priors",
     "05_latent_space",
     "06_applications",
@@ -349,6 +348,18 @@ def test_every_figure_has_words_but_in_notebooks_that_are_named(notebook, path):
 
 def test_words_of_figures_say_what_their_cells_compute(notebook):
     assert not wrong_words(notebook)
+
+
+# Statements of the text that a run bears out, or not
+
+
+def test_every_claim_holds_in_the_saved_outputs_and_is_marked_as_one(notebook):
+    for cell in cells_of(notebook, "code"):
+        tagged = "claim" in cell.metadata.get("tags", [])
+        assert tagged == ("claims" in names_in(cell.source)), cell.id
+        for output in cell.outputs if tagged else []:
+            lines = output["text"].splitlines()
+            assert [line for line in lines if not line.startswith("holds")] == []
 
 
 # Saved outputs and code in step: what a cell prints in any case stands in its output

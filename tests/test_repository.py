@@ -33,9 +33,10 @@ FLOORS = (
     {"plots"},
 )
 ROOMS = set().union(*FLOORS)
-COMMANDS = {
-    ROOT / "helpers/engine/results.py"
-}  # nothing imports them, so on top of all
+COMMANDS = {  # nothing else imports them, so on top of all
+    ROOT / "helpers/engine/results.py",
+    *(ROOT / "helpers/engine/studies").glob("*.py"),
+}
 homes_of_imports = functools.cache(importlib.metadata.packages_distributions)
 
 

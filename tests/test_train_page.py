@@ -1,18 +1,18 @@
 """helpers/plots/train_page.py: the page that learns, in a browser, against Keras."""
 
-import base64
-import hashlib
+import functools
 import json
 import re
 from pathlib import Path
 
+import browser
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from browser import data_of, needs_browser
 from keras import ops
 from sklearn.datasets import load_digits
-from test_explorer import data_of, needs_browser, shown, with_script
 
 from helpers import layers, likelihoods, models
 from helpers.plots import train_page
@@ -27,25 +27,7 @@ def page(tmp_path_factory):
     return train_page.write_train_page(folder / "train.html")
 
 
-def answer_of(page, folder, probe, *arguments):
-    """What a probe, let in by its own hash in the policy, finds in the page."""
-    code = f"""{PROBES}
-HTMLElement.prototype.setPointerCapture = () => {{}}; // made-up ones can't be captured
-if ("{probe}" === "refused") reachOut();
-addEventListener("load", () => {{
-  let answer;
-  try {{ answer = probes.{probe}(...{json.dumps(arguments)}); }}
-  catch (error) {{ answer = `failed: ${{error.stack}}`; }}
-  document.body.textContent = "ANSWER" + JSON.stringify(answer) + "END";
-}});"""
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    text = page.read_text(encoding="utf-8")
-    text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-    found = re.search("ANSWER(.*)END", shown(with_script(text, code), folder), re.S)
-    assert found, "the page did not answer"
-    answer = json.loads(found.group(1))
-    assert not str(answer).startswith("failed"), answer
-    return answer
+answer_of = functools.partial(browser.answer_of, PROBES)
 
 
 # The mathematics, against the course's own VAE

@@ -31,4 +31,4 @@ from helpers.metrics.scores import (
     labelled_samples,
     recognisable_share,
 )
-from helpers.metrics.tables import table
+from helpers.metrics.tables import claims, table

@@ -1,6 +1,8 @@
-"""Tables of results as text: the one way in which notebooks print rows of figures."""
+"""Results as text: the one way in which notebooks print rows of figures, and claims."""
 
 from collections.abc import Mapping
+
+from helpers.engine.budgets import budget
 
 
 def table(
@@ -33,4 +35,18 @@ def table(
     return "\n".join(
         "   ".join([label.ljust(label_width), *map(str.rjust, cells, widths)]).rstrip()
         for label, *cells in lines
+    )
+
+
+def claims(statements: Mapping[str, bool]) -> str:
+    """Return the text's statements, a line each, and whether this run bears them out.
+
+    Args:
+        statements: what the text says, and whether this run's figures say so too. With
+            less than the full budget a statement that fails may need the full one.
+    """
+    failed = "fails here" if budget() == "full" else "needs the full budget"
+    return "\n".join(
+        f"{'holds here' if holds else failed}: {statement}"
+        for statement, holds in statements.items()
     )
