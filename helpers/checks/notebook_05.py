@@ -40,15 +40,14 @@ OVERLAP = {
         lambda p, q, dz: 1 - overlap(p, q, dz, lambda p, q: np.abs(p - q)),
         partial(overlap, shared=lambda p, q: np.abs(p - q)),
     ),
-    "differences of both signs cancel: take the absolute value": (
-        lambda p, q, dz: 1 - 0.5 * overlap(p, q, dz, np.subtract)
-    ),
     "the absolute difference, not its square": (
         lambda p, q, dz: 1 - overlap(p, q, dz, lambda p, q: (p - q) ** 2),
         lambda p, q, dz: 1 - 0.5 * overlap(p, q, dz, lambda p, q: (p - q) ** 2),
     ),
-    "the smaller at each place, and then the sum: both sums are 1": (
-        lambda p, q, dz: min(np.sum(p), np.sum(q)) * dz
+    "that is 1 for any two densities: their areas are alike, and signed differences "
+    "cancel; compare place by place": (
+        lambda p, q, dz: min(np.sum(p), np.sum(q)) * dz,
+        lambda p, q, dz: 1 - 0.5 * overlap(p, q, dz, np.subtract),
     ),
     "where q lies above p, p still shares all it has": (
         lambda p, q, dz: np.sum(q[p > q]) * dz,

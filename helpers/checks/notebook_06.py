@@ -101,7 +101,7 @@ AUC = {
 def check_auc(attempt: Function) -> str:
     """Check ``auc(normal, foreign)``: how often foreign scores, (m,), are higher."""
     normal = np.array([0.2, 1.0, 1.0, 3.0, 2.0, 0.5, 0.7])
-    foreign = np.array([1.0, 4.0, 2.0, 1.0, 0.1])
+    foreign = np.array([1.0, 4.0, 2.0, 1.1, 1.0, 0.1])
     inputs = [(normal, foreign), (np.array([*foreign, 5.0, 2.5, 2.0]), normal)]
     return check(attempt, auc, inputs, AUC)
 
@@ -229,7 +229,9 @@ def check_importance_weights(attempt: Function) -> str:
         visible = np.arange(pixels) % 4 != 1
         mild = rng.normal(size=(candidates, pixels))
         wild = mild - 4000 * np.where(x > 0, 1, -1)  # every coin is against every pixel
-        inputs += [(x, mild, visible), (x, wild, visible)]
+        sure = mild.copy()
+        sure[0] = 4000 * np.where(x > 0, 1, -1)  # one candidate is right everywhere
+        inputs += [(x, logits, visible) for logits in (mild, wild, sure)]
     clipped = right_on(
         lambda x, o, v: np.abs(o).max() < 100, attempt, importance_weights
     )

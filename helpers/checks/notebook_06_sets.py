@@ -124,9 +124,13 @@ COVERED_SHARE = {
 def check_covered_share(attempt: Function) -> str:
     """Check ``covered_share(points, centres, k)``: the share of the points (n, d)."""
     rng, inputs = np.random.default_rng(0), []
-    for n, m, d, k in ((150, 60, 2, 3), (130, 70, 2, 5), (120, 60, 3, 2)):
-        centres = 0.3 + 0.7 * rng.normal(size=(m, d))
-        inputs.append((rng.normal(size=(n, d)), centres, k))
+    for n, m, d, k, wide in (
+        (150, 60, 2, 3, 1),
+        (130, 70, 2, 5, 1),
+        (120, 60, 3, 2, 3),
+    ):
+        centres = wide**3 * (0.3 + 0.7 * rng.normal(size=(m, d)))
+        inputs.append((wide**4 * rng.normal(size=(n, d)), centres, k))
     return check(attempt, covered_share, inputs, COVERED_SHARE)
 
 
