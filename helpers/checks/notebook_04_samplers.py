@@ -57,17 +57,20 @@ def own_noise(attempt, log_scale):
     return noise
 
 
+def signs(u):
+    return np.where(u < 0.5, -1.0, 1.0)
+
+
+def of_noise(*ways):
+    """Return samplers with the right place and scale, and noise in ``ways`` of u."""
+    return tuple(lambda m, s, u, way=way: m + np.exp(s) * way(u) for way in ways)
+
+
 def laplace_mistakes(noise):
     """Return the mistakes of somebody who makes Laplace noise by ``noise`` of u."""
 
-    def signs(u):
-        return np.where(u < 0.5, -1.0, 1.0)
-
-    def of_noise(*ways):
-        return tuple(lambda m, s, u, way=way: m + np.exp(s) * way(u) for way in ways)
-
-    def of_scale(*ways):
-        return tuple(lambda m, s, u, way=way: m + way(s) * noise(u) for way in ways)
+    def of_scale(way):
+        return lambda m, s, u: m + way(s) * noise(u)
 
     return {
         "u may be 0, and ln 0 is infinite: 1 - u is as uniform as u, and never 0": (
@@ -88,50 +91,53 @@ def laplace_mistakes(noise):
         "z_mean comes first, then z_log_scale": lambda m, s, u: (
             s + np.exp(m) * noise(u)
         ),
-        "the difference of two exponentials, not their sum": (
-            of_noise(lambda u: exponential(u).sum(axis=0))
-        ),
-        "one exponential alone is never negative: subtract the second": (
-            of_noise(*(lambda u, k=k: exponential(u[k]) for k in (0, 1)))
-        ),
-        "the two exponentials must be independent: one from u[0], one from u[1]": (
-            of_noise(lambda u: 0 * u[0])
-        ),
-        "a sign of its own: taken from the same u, large values are all of one sign": (
-            of_noise(*(lambda u, k=k: signs(u[k]) * exponential(u[k]) for k in (0, 1)))
-        ),
-        "both signs must come: the absolute value leaves one": (
-            of_noise(lambda u: np.abs(two_exponentials(u)))
-        ),
-        "u is uniform; -ln(1 - u) makes it exponential": of_noise(
-            lambda u: u[0] - u[1],
-            lambda u: u[1] - u[0],
-            lambda u: signs(u[0]) * u[1],
-            lambda u: signs(u[1]) * u[0],
-        ),
-        "take each logarithm first, then the difference": of_noise(
-            lambda u: exponential(u[0] - u[1]),
-            lambda u: exponential(np.abs(u[0] - u[1])),
-        ),
         "Laplace(0, 1) has scale 1, and variance 2: the difference stays as it is": (
             of_noise(lambda u: noise(u) / 2, lambda u: noise(u) / np.sqrt(2))
         ),
         "the logarithm is the natural one": of_noise(
             lambda u: noise(u) / np.log(2), lambda u: noise(u) / np.log(10)
         ),
-        "that is normal noise, whose tails are shorter": of_noise(
-            lambda u: ndtri(u[0]), lambda u: ndtri(u[1])
-        ),
-        "the noise must be different in every latent: keep the shape (n, d)": of_noise(
-            lambda u: two_exponentials(u[:, :1, :1]),
-            lambda u: two_exponentials(u[:, :, :1]),
-        ),
-        "one z per latent: combine the two exponentials": (
-            lambda m, s, u: m + np.exp(s) * exponential(u)
-        ),
+        **OTHER_NOISE,
     }
 
 
+OTHER_NOISE = {
+    "the difference of two exponentials, not their sum": (
+        of_noise(lambda u: exponential(u).sum(axis=0))
+    ),
+    "one exponential alone is never negative: subtract the second": (
+        of_noise(lambda u: exponential(u[0]), lambda u: exponential(u[1]))
+    ),
+    "no noise is left: the two exponentials must be independent, u[0]'s and u[1]'s": (
+        of_noise(lambda u: 0 * u[0])
+    ),
+    "a sign of its own: taken from the same u, large values are all of one sign": (
+        of_noise(*(lambda u, k=k: signs(u[k]) * exponential(u[k]) for k in (0, 1)))
+    ),
+    "both signs must come: the absolute value leaves one": (
+        of_noise(lambda u: np.abs(two_exponentials(u)))
+    ),
+    "u is uniform; -ln(1 - u) makes it exponential": of_noise(
+        lambda u: u[0] - u[1],
+        lambda u: u[1] - u[0],
+        lambda u: signs(u[0]) * u[1],
+        lambda u: signs(u[1]) * u[0],
+    ),
+    "take each logarithm first, then the difference": of_noise(
+        lambda u: exponential(u[0] - u[1]),
+        lambda u: exponential(np.abs(u[0] - u[1])),
+    ),
+    "that is normal noise, whose tails are shorter": of_noise(
+        lambda u: ndtri(u[0]), lambda u: ndtri(u[1])
+    ),
+    "the noise must be different in every latent: keep the shape (n, d)": of_noise(
+        lambda u: two_exponentials(u[:, :1, :1]),
+        lambda u: two_exponentials(u[:, :, :1]),
+    ),
+    "one z per latent: combine the two exponentials": (
+        lambda m, s, u: m + np.exp(s) * exponential(u)
+    ),
+}
 IGNORED = "other numbers u gave the same samples: the noise must come from u"
 
 

@@ -17,7 +17,7 @@ import scipy.special
 import scipy.stats
 import sklearn.metrics
 import tensorflow as tf
-from scipy.spatial.distance import cdist as cdist
+from scipy.spatial.distance import cdist
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import mutual_info_score, roc_auc_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
