@@ -79,13 +79,35 @@ def raises(*_):
         (raises, "not yet: .*KeyError: 'spam'"),
         (lambda *_: None, "not yet: .*None"),
         (lambda *_: np.zeros((3, 1, 7)), r"not yet: .*shape.*\(3, 1, 7\)"),
-        (lambda *_: "seven", "not yet: .*ValueError"),
-        (lambda *_: [[1.0], [1.0, 2.0]], "not yet: .*ValueError"),
-        (lambda *_: {"answer": 7}, "not yet: .*TypeError"),
+        (lambda *_: "seven", r"not yet: numbers of shape \(.*, and not a str: seven"),
+        (lambda *_: "7.0", r"not yet: numbers of shape \(.*, and not a str: 7.0"),
+        (lambda *_: [[1.0], [1.0, 2.0]], "not yet: numbers .*, and not a list"),
+        (lambda *_: {"answer": 7}, "not yet: numbers .*, and not a dict"),
+        (lambda *_: 1.0 + 2.0j, "not yet: numbers .*, and not a complex"),
     ],
 )
 def test_other_answers(name, attempt, words):
     assert re.match(words, verdict(name, attempt))
+
+
+@pytest.mark.parametrize(
+    "name", ["posterior", "sample", "bits", "aggregate_density", "importance_weights"]
+)
+def test_an_answer_that_overwrites_its_argument_is_not_correct(name):
+    def writes(*arguments):
+        result = np.asarray(CORRECT[name](*deepcopy(arguments)))
+        room = next(a for a in arguments if np.size(a) >= result.size)
+        place = room.reshape(-1)[: result.size].reshape(result.shape)
+        place[...] = result
+        return place
+
+    assert "overwrite the argument" in verdict(name, writes)
+
+
+def test_an_answer_from_other_random_numbers_is_told_so():
+    rng = np.random.default_rng(0)
+    said = verdict("iwae", lambda w: rng.normal(size=len(w)))
+    assert "another answer" in said
 
 
 @pytest.mark.parametrize("name", CORRECT)

@@ -28,22 +28,19 @@ from helpers.checks.notebook_03 import (
 )
 from helpers.checks.notebook_04 import (
     check_bits,
-    check_gumbel,
     check_kl_laplace,
     check_log_mixture,
-    check_sample_laplace,
 )
+from helpers.checks.notebook_04_samplers import check_gumbel, check_sample_laplace
 from helpers.checks.notebook_05 import (
     check_aggregate_density,
     check_overlap,
-    check_slerp,
-    check_traverse,
     check_uncertainty,
 )
-from helpers.checks.notebook_06 import (
-    check_auc,
+from helpers.checks.notebook_05_walks import check_slerp, check_traverse
+from helpers.checks.notebook_06 import check_auc, check_importance_weights
+from helpers.checks.notebook_06_sets import (
     check_code_length,
     check_covered_share,
     check_directions,
-    check_importance_weights,
 )

@@ -1,49 +1,11 @@
-"""Checks of notebook 04: Latent priors."""
+"""Checks of notebook 04: Latent priors; its samplers have a file of their own."""
 
 from functools import partial
 
 import numpy as np
 from scipy.special import logsumexp
 
-from helpers.checks.comparing import LOG_2_PI, Function, check, then
-
-
-def sample_laplace(mean, log_scale, u, exponential=lambda u: -np.log1p(-u)):
-    return mean + np.exp(log_scale) * (exponential(u[0]) - exponential(u[1]))
-
-
-SAMPLE_LAPLACE = {
-    "u may be 0, and ln 0 is not finite: 1 - u is as uniform as u": (
-        partial(sample_laplace, exponential=lambda u: -np.log(u))
-    ),
-    "the sign: Exponential(1) is -ln(1 - u), never negative": (
-        partial(sample_laplace, exponential=lambda u: np.log1p(-u))
-    ),
-    "it is the logarithm of the scale: exponentiate it": (
-        lambda m, s, u: m + s * (np.log1p(-u[1]) - np.log1p(-u[0]))
-    ),
-    "a scale is no variance: no factor 1/2 in the exponent": (
-        lambda m, s, u: sample_laplace(m, 0.5 * s, u)
-    ),
-    "the difference of two exponentials, not their sum": (
-        lambda m, s, u: m - np.exp(s) * (np.log1p(-u[0]) + np.log1p(-u[1]))
-    ),
-    "one exponential alone is never negative: subtract the second": (
-        lambda m, s, u: m - np.exp(s) * np.log1p(-u[0])
-    ),
-    "the noise must be different in every latent: keep the shape (n, d)": (
-        lambda m, s, u: sample_laplace(m, s, u[:, :1, :1])
-    ),
-}
-
-
-def check_sample_laplace(attempt: Function) -> str:
-    """Check ``sample_laplace(z_mean, z_log_scale, u)``: u (2, n, d), others (n, d)."""
-    rng = np.random.default_rng(0)
-    mean, log_scale = rng.normal(size=(2, 4, 3))
-    u = rng.random((2, 4, 3))
-    u[0, 0, 0] = 0.0  # generators return it
-    return check(attempt, sample_laplace, [(mean, log_scale, u)], SAMPLE_LAPLACE)
+from helpers.checks.comparing import LOG_2_PI, Function, check, right_on, then
 
 
 def kl_laplace(mean, log_scale, one=1.0, reduce=np.sum, axis=-1):
@@ -52,31 +14,65 @@ def kl_laplace(mean, log_scale, one=1.0, reduce=np.sum, axis=-1):
     return reduce(terms, axis=axis)
 
 
-def kl_laplace_signed(mean, log_scale):
-    scale = np.exp(log_scale)
-    return np.sum(mean + scale * np.exp(-mean / scale) - 1 - log_scale, axis=-1)
-
-
-def kl_laplace_of_scales(m, b):
-    return np.sum(
-        np.abs(m) + b * np.exp(-np.abs(m) / b) - 1 - np.log(np.abs(b)), axis=-1
-    )
+def kl_of(terms):
+    """Return a KL that is the sum of ``terms`` of |mu|, b and ln b."""
+    return lambda m, s: np.sum(terms(np.abs(m), np.exp(s), s), axis=-1)
 
 
 KL_LAPLACE = {
-    "|mu|: the distance counts, whichever side": kl_laplace_signed,
-    "b is the exponential of the logarithm that comes in": kl_laplace_of_scales,
+    "the sign: a KL divergence is never negative": then(kl_laplace, np.negative),
+    "|mu|: the distance counts, whichever side": (
+        lambda m, s: np.sum(m + np.exp(s - m / np.exp(s)) - 1 - s, axis=-1)
+    ),
+    "b is the exponential of the logarithm that comes in": (
+        kl_of(lambda a, b, s: a + s * np.exp(-a / s) - 1 - np.log(s)),
+        kl_of(lambda a, b, s: a + s * np.exp(-a / s) - 1 - np.log(np.abs(s))),
+        kl_of(lambda a, b, s: a + s * np.exp(-a / s) - 1 - s),
+    ),
+    "z_log_scale is ln b already: no second logarithm": (
+        kl_of(lambda a, b, s: a + b * np.exp(-a / b) - 1 - np.log(s))
+    ),
+    "a scale is no variance: no factor 1/2 in the exponent": (
+        lambda m, s: kl_laplace(m, s / 2),
+        lambda m, s: kl_laplace(m, s / 2) - np.sum(s, axis=-1) / 2,
+    ),
     "where q is the prior it must be 0: the -1 is missing": partial(
         kl_laplace, one=0.0
+    ),
+    "the -1 counts once per latent: d times, inside the sum": (
+        lambda m, s: kl_laplace(m, s) + m.shape[1] - 1
     ),
     "the sign of ln b: a sharp posterior (a small b) is dear": (
         lambda m, s: kl_laplace(m, s) + 2 * np.sum(s, axis=-1)
     ),
-    "b is missing before the exponential": lambda m, s: np.sum(
-        np.abs(m) + np.exp(-np.abs(m) / np.exp(s)) - 1 - s, axis=-1
+    "b is missing before the exponential": (
+        kl_of(lambda a, b, s: a + np.exp(-a / b) - 1 - s)
     ),
-    "that is the normal's": lambda m, s: (
-        0.5 * np.sum(m**2 + np.exp(2 * s) - 1 - 2 * s, axis=-1)
+    "in the exponent the distance is divided by b, not multiplied": (
+        kl_of(lambda a, b, s: a + b * np.exp(-a * b) - 1 - s)
+    ),
+    "in the exponent the distance is counted in scales: divide it by b": (
+        kl_of(lambda a, b, s: a + b * np.exp(-a) - 1 - s)
+    ),
+    "the sign in the exponent: far from 0 that term must vanish": (
+        kl_of(lambda a, b, s: a + b * np.exp(a / b) - 1 - s)
+    ),
+    "the exponential is missing: b counts only as far as q reaches across 0": (
+        kl_of(lambda a, b, s: a + b - 1 - s)
+    ),
+    "that is ln q - ln p at z = mu; the KL is its mean over q": (
+        kl_of(lambda a, b, s: a - s)
+    ),
+    "a distance, not its square: Laplace's logarithm is a tent": (
+        kl_of(lambda a, b, s: a**2 + b * np.exp(-a / b) - 1 - s)
+    ),
+    "the other way round: that is the KL of the prior from q": (
+        kl_of(lambda a, b, s: a / b + np.exp(-a) / b - 1 + s)
+    ),
+    "the factor 1/2 belongs to the normal's": then(kl_laplace, lambda kl: 0.5 * kl),
+    "that is the normal's": (
+        kl_of(lambda a, b, s: 0.5 * (a**2 + b**2 - 1) - s),
+        kl_of(lambda a, b, s: 0.5 * (a**2 + b - 1 - s)),
     ),
     "sum over the latents; their mean is a hidden beta of 1/d": (
         partial(kl_laplace, reduce=np.mean)
@@ -84,66 +80,53 @@ KL_LAPLACE = {
     "one value per picture: sum over the last axis only": partial(
         kl_laplace, axis=None
     ),
+    "one value per picture: the mean over the batch comes later": (
+        then(kl_laplace, np.mean)
+    ),
     "sum over the latents, the last axis": partial(
         kl_laplace, reduce=lambda x, axis: x
+    ),
+    "the sum over the latents runs along axis 1; axis 0 holds the pictures": partial(
+        kl_laplace, axis=0
     ),
 }
 
 
 def check_kl_laplace(attempt: Function) -> str:
     """Check ``kl_laplace(z_mean, z_log_scale)``: nats per picture, (n, d) to (n,)."""
-    inputs = [tuple(np.random.default_rng(0).normal(size=(2, 4, 3)))]
-    return check(attempt, kl_laplace, inputs, KL_LAPLACE)
-
-
-def gumbel(
-    u, mode, log_scale, noise=lambda u: -np.log(-np.log(u)), known=1.0, sign=1.0
-):
-    y = noise(u)
-    log_q = -known * log_scale - sign * y - np.exp(-sign * y)
-    return np.stack([mode + np.exp(log_scale) * y, log_q])
-
-
-GUMBEL = {
-    "the density of z, not of y: the scale's logarithm is missing": (
-        partial(gumbel, known=0.0)
-    ),
-    "the sign of ln s: a wider density is lower": partial(gumbel, known=-1.0),
-    "two minus signs: y = -ln(-ln u)": (
-        partial(gumbel, noise=lambda u: np.log(-np.log(u)), sign=-1.0)
-    ),
-    "z was computed with y, and ln q(z) with -y": partial(gumbel, sign=-1.0),
-    "that is the logistic's y, ln u - ln(1 - u)": (
-        partial(gumbel, noise=lambda u: np.log(u) - np.log1p(-u))
-    ),
-    "the scale is the exponential of the logarithm that comes in": (
-        lambda u, m, s: np.stack([m + s * gumbel(u, 0, 0)[0], gumbel(u, m, s)[1]])
-    ),
-    "return z first, then ln q(z)": then(gumbel, np.flipud),
-    "return the logarithm of the density": (
-        then(gumbel, lambda both: np.stack([both[0], np.exp(both[1])]))
-    ),
-}
-
-
-def check_gumbel(attempt: Function) -> str:
-    """Check ``gumbel(u, z_mode, z_log_scale)``: (n, d) to z and ln q(z), (2, n, d)."""
     rng = np.random.default_rng(0)
-    inputs = [(rng.uniform(0.02, 0.98, size=(4, 3)), *rng.normal(size=(2, 4, 3)))]
-    return check(attempt, gumbel, inputs, GUMBEL)
+    inputs = [
+        (rng.normal(size=shape), rng.uniform(low, 0.8, size=shape))
+        for shape, low in (((4, 3), -1.5), ((2, 5), 0.1))
+    ]
+    return check(attempt, kl_laplace, inputs, KL_LAPLACE, tolerance=1e-4)
 
 
-def log_normals(z, means):
-    return -0.5 * (z[:, np.newaxis] - means) ** 2 - 0.5 * LOG_2_PI  # (n, K, d)
+def log_normals(z, means, half=0.5, power=2):
+    distances = np.abs(z[:, np.newaxis] - means)
+    return -half * distances**power - 0.5 * LOG_2_PI  # (n, K, d)
 
 
-def log_mixture(z, means, log_weights, over_components=logsumexp):
-    return over_components(log_normals(z, means).sum(axis=2) + log_weights, axis=1)
+def log_mixture(z, means, log_weights, over_components=logsumexp, **changes):
+    parts = log_normals(z, means, **changes).sum(axis=2) + log_weights
+    return over_components(parts, axis=1)
 
 
 def mixture_per_latent(z, means, log_weights):
     parts = log_normals(z, means) + log_weights[:, np.newaxis]
     return logsumexp(parts, axis=1).sum(axis=1)
+
+
+def of_distance(z, means, log_weights):
+    distances = np.sqrt(np.sum((z[:, np.newaxis] - means) ** 2, axis=2))
+    constant = 0.5 * LOG_2_PI * z.shape[1]
+    return logsumexp(-0.5 * distances - constant + log_weights, axis=1)
+
+
+def of_mean_square(z, means, log_weights):
+    squares = np.mean((z[:, np.newaxis] - means) ** 2, axis=2)
+    constant = 0.5 * LOG_2_PI * z.shape[1]
+    return logsumexp(-0.5 * squares - constant + log_weights, axis=1)
 
 
 LOG_MIXTURE = {
@@ -154,30 +137,76 @@ LOG_MIXTURE = {
             log_mixture, over_components=lambda x, axis: np.log(np.exp(x).sum(axis))
         )
     ),
-    "the weights are missing: add ln w_k": lambda z, m, w: log_mixture(z, m, 0 * w),
+    "the weights are missing: add ln w_k": (
+        lambda z, m, w: log_mixture(z, m, 0 * w),
+        lambda z, m, w: log_mixture(z, m, 0 * w - np.log(len(w))),
+    ),
     "the weights come as logarithms: add them": (
-        lambda z, m, w: log_mixture(z, m, np.exp(w))
+        lambda z, m, w: log_mixture(z, m, np.exp(w)),
+        lambda z, m, w: log_mixture(z, m, np.log(w)),
+        lambda z, m, w: log_mixture(z, m, np.log(np.abs(w))),
+        lambda z, m, w: logsumexp(log_normals(z, m).sum(2), axis=1, b=w),
+    ),
+    "a logarithm is added to ln p, not multiplied with it": (
+        lambda z, m, w: logsumexp(log_normals(z, m).sum(axis=2) * w, axis=1),
+        lambda z, m, w: logsumexp(log_normals(z, m).sum(axis=2) * np.exp(w), axis=1),
+    ),
+    "the weights add up to one: no division by K": (
+        lambda z, m, w: log_mixture(z, m, w) - np.log(len(w))
     ),
     "a mixture is a sum of densities, not of their logarithms": (
-        lambda z, m, w: np.sum(np.exp(w) * log_normals(z, m).sum(axis=2), axis=1)
+        lambda z, m, w: log_normals(z, m).sum(axis=2) @ np.exp(w),
+        partial(log_mixture, over_components=np.sum),
+    ),
+    "many bells are not one: not the normal around the mean of the means": (
+        lambda z, m, w: log_normals(z, (np.exp(w) @ m)[np.newaxis]).sum(axis=(1, 2))
     ),
     "the normal's constant is missing: -ln(2 pi) / 2 per latent": (
         lambda z, m, w: log_mixture(z, m, w) + 0.5 * LOG_2_PI * z.shape[1]
     ),
+    "the constant counts once per latent, d times": (
+        lambda z, m, w: log_mixture(z, m, w) + 0.5 * LOG_2_PI * (z.shape[1] - 1)
+    ),
+    "the constant is half of ln(2 pi) per latent": (
+        lambda z, m, w: log_mixture(z, m, w) - 0.5 * LOG_2_PI * z.shape[1]
+    ),
+    "the factor 1/2 before the square is missing": partial(log_mixture, half=1.0),
+    "the exponent is the squared distance, not the distance": of_distance,
+    "sum the squares over the latents; their mean widens every bell": of_mean_square,
     "the best component alone is not the mixture": (
         partial(log_mixture, over_components=np.max)
     ),
+    "the sign: ln p(z), not its negative": then(log_mixture, np.negative),
+    "that is the density: its logarithm was asked for": then(log_mixture, np.exp),
+    "one value per code: add up the components' densities": partial(
+        log_mixture, over_components=lambda x, axis: x
+    ),
+    "one value per code: the sum or mean over codes comes later": (
+        then(log_mixture, np.sum),
+        then(log_mixture, np.mean),
+    ),
+    "the components stand along axis 1: one value per code, not per component": partial(
+        log_mixture, over_components=lambda x, axis: logsumexp(x, axis=0)
+    ),
 }
+TINY = (
+    "right near the components, and wrong far away: a small number added before the "
+    "logarithm hides how improbable a far code is; scipy.special.logsumexp"
+)
 
 
 def check_log_mixture(attempt: Function) -> str:
     """Check ``log_mixture(z, means, log_weights)``: (n, d), (K, d), (K,) to (n,)."""
     rng = np.random.default_rng(0)
-    log_weights = np.log(rng.dirichlet(np.ones(4)))
-    means = rng.normal(size=(4, 3))
-    far = np.array([[60.0, 0.0, 0.0]])  # exp of -1800 is 0
-    inputs = [(z, means, log_weights) for z in (rng.normal(size=(5, 3)), far)]
-    return check(attempt, log_mixture, inputs, LOG_MIXTURE)
+    inputs = []
+    for count, latents in ((4, 3), (3, 2)):
+        log_weights = np.log(rng.dirichlet(np.ones(count)))
+        inputs.append((rng.normal(size=(5, latents)), log_weights))
+    inputs.append((inputs[0][0][:2] + np.array([60.0, 0, 0]), inputs[0][1]))
+    means = rng.normal(size=(4, 3))  # at 60 the density, exp(-1800), is 0
+    cases = [(z, means[: len(w), : z.shape[1]], w) for z, w in inputs]
+    tiny = right_on(lambda z, m, w: np.abs(z).max() < 10, attempt, log_mixture)
+    return check(attempt, log_mixture, cases, LOG_MIXTURE | {TINY: tiny})
 
 
 def bits(nats, values, steps=256, base=2):
@@ -192,16 +221,55 @@ BITS = {
         partial(bits, steps=1 / 256)
     ),
     "these are nats: divide by ln 2": partial(bits, base=np.e),
-    "the sign: the negative log-likelihood comes in": lambda nats, n: bits(-nats, n),
+    "divide by ln 2: a bit is less than a nat, so there are more bits than nats": (
+        lambda nats, values: (nats / values + np.log(256)) * np.log(2)
+    ),
+    "bits belong to the logarithm to base 2, not 10": partial(bits, base=10),
+    "the sign: the negative log-likelihood comes in": (
+        lambda nats, values: bits(-nats, values)
+    ),
+    "a negative log-density may be negative itself: no absolute value": (
+        lambda nats, values: bits(np.abs(nats), values)
+    ),
+    "the sign: bits are what a picture costs": then(bits, np.negative),
     "divide by the number of values": lambda nats, values: bits(nats, 1),
+    "divide by the number of values, not by that of pictures": (
+        lambda nats, values: bits(nats, len(nats))
+    ),
+    "one value's share: divide by the number of values, don't multiply": (
+        lambda nats, values: bits(nats * values, 1)
+    ),
+    "bits per value, not per picture": lambda nats, values: bits(nats, values) * values,
     "256 values, not 255 steps": partial(bits, steps=255),
+    "add the logarithm of 256, not 256": (
+        lambda nats, values: (nats / values + 256) / np.log(2),
+        lambda nats, values: nats / values / np.log(2) + 256,
+    ),
+    "8 is log2 of 256, in bits already; in nats it is ln 256": (
+        lambda nats, values: (nats / values + 8) / np.log(2)
+    ),
+    "ln 256 is in nats: change the unit of both, or add 8 bits": (
+        lambda nats, values: nats / values / np.log(2) + np.log(256)
+    ),
+    "a density times 1/256 is a probability: in logarithms ln 256 is added, nothing is "
+    "divided": (
+        lambda nats, values: nats / values / np.log(2) / 8,
+        lambda nats, values: nats / values / np.log(2) / 256,
+    ),
     "add ln 256 to every value, once the nats are divided among them": (
         lambda nats, values: bits(nats, 1) / values
+    ),
+    "one value per picture: the mean over pictures comes later": (
+        then(bits, np.mean),
+        then(bits, np.sum),
     ),
 }
 
 
 def check_bits(attempt: Function) -> str:
     """Check ``bits(nats, values)``: nats per picture to bits per value of 8 bits."""
-    inputs = [(np.array([-11_000.0, 0.0, 500.0]), 12_288), (np.array([-90.0]), 784)]
+    inputs = [
+        (np.array([-11_000.0, 0.0, 500.0]), 12_288),
+        (np.array([-90.0, 640.0]), 784),
+    ]
     return check(attempt, bits, inputs, BITS)

@@ -1,15 +1,19 @@
-"""Checks of notebook 05: The latent space."""
+"""Checks of notebook 05: The latent space; its walks have a file of their own."""
 
 from functools import partial
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import ndtr, xlogy
 
-from helpers.checks.comparing import Function, check, then
+from helpers.checks.comparing import Function, check, right_on, then
 
 
 def overlap(p, q, dz, shared=np.minimum):
     return np.sum(shared(p, q)) * dz
+
+
+def cosine(p, q):
+    return p @ q / np.sqrt((p @ p) * (q @ q))
 
 
 OVERLAP = {
@@ -17,36 +21,118 @@ OVERLAP = {
         partial(overlap, shared=np.multiply)
     ),
     "the smaller of the two, not the larger": partial(overlap, shared=np.maximum),
+    "the smaller of the two, not the root of their product": (
+        partial(overlap, shared=lambda p, q: np.sqrt(p * q))
+    ),
     "an integral: the sum times dz": lambda p, q, dz: overlap(p, q, 1.0),
     "an integral: the sum times dz, not the mean": (
-        lambda p, q, dz: np.mean(np.minimum(p, q))
+        lambda p, q, dz: np.mean(np.minimum(p, q)),
+        lambda p, q, dz: np.mean(np.minimum(p, q)) * dz,
     ),
+    "the sum is multiplied by the step, not divided": (
+        lambda p, q, dz: overlap(p, q, 1 / dz)
+    ),
+    "one step per sum: dz counts once": lambda p, q, dz: overlap(p, q, dz**2),
     "that is what they do not share; the overlap is 1 minus it": (
         partial(overlap, shared=lambda p, q: 0.5 * np.abs(p - q))
     ),
-    "one number: add up over the grid": lambda p, q, dz: np.minimum(p, q) * dz,
+    "what is not shared lies in |p - q| twice: take half of it": (
+        lambda p, q, dz: 1 - overlap(p, q, dz, lambda p, q: np.abs(p - q)),
+        partial(overlap, shared=lambda p, q: np.abs(p - q)),
+    ),
+    "the absolute difference, not its square": (
+        lambda p, q, dz: 1 - overlap(p, q, dz, lambda p, q: (p - q) ** 2),
+        lambda p, q, dz: 1 - 0.5 * overlap(p, q, dz, lambda p, q: (p - q) ** 2),
+    ),
+    "that is 1 for any two densities: their areas are alike, and signed differences "
+    "cancel; compare place by place": (
+        lambda p, q, dz: min(np.sum(p), np.sum(q)) * dz,
+        lambda p, q, dz: 1 - 0.5 * overlap(p, q, dz, np.subtract),
+    ),
+    "where q lies above p, p still shares all it has": (
+        lambda p, q, dz: np.sum(q[p > q]) * dz,
+        lambda p, q, dz: np.sum(p[q > p]) * dz,
+    ),
+    "that is the share of their union: don't divide by the larger": (
+        lambda p, q, dz: np.sum(np.minimum(p, q)) / np.sum(np.maximum(p, q))
+    ),
+    "that is the best judge's error; the overlap is twice as much": (
+        partial(overlap, shared=lambda p, q: np.minimum(p, q) / 2)
+    ),
+    "that is how often the best judge is right; the overlap is twice its error": (
+        partial(overlap, shared=lambda p, q: np.maximum(p, q) / 2)
+    ),
+    "that is a cosine: it asks how alike the curves are, not what they share": (
+        lambda p, q, dz: cosine(p, q),
+        lambda p, q, dz: cosine(p - p.mean(), q - q.mean()),
+    ),
+    "that is a KL divergence, which has no upper bound": (
+        partial(overlap, shared=lambda p, q: p * np.log(p / q)),
+        partial(overlap, shared=lambda p, q: q * np.log(q / p)),
+    ),
+    "one number: add up over the grid": (
+        lambda p, q, dz: np.minimum(p, q) * dz,
+        lambda p, q, dz: np.minimum(p, q),
+    ),
+    "add up over the grid: the highest place alone is no probability": (
+        lambda p, q, dz: np.max(np.minimum(p, q)),
+        lambda p, q, dz: np.max(np.minimum(p, q)) * dz,
+    ),
 }
 
 
 def check_overlap(attempt: Function) -> str:
-    """Check ``overlap(p, q, dz)``: what two densities on a grid, (n,), share."""
-    z = np.linspace(-6, 8, 57)
-    p = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    q = np.exp(-0.5 * ((z - 1) / 1.5) ** 2) / np.sqrt(4.5 * np.pi)
-    inputs = [(p, q, z[1] - z[0]), (p, p, z[1] - z[0])]
-    return check(attempt, overlap, inputs, OVERLAP, tolerance=1e-4)
+    """Check ``overlap(p, q, dz)``: what two densities on a grid, (n,), share.
+
+    The grids are fine, and the densities vanish at their ends, so that every rule of
+    integration gives the same.
+    """
+
+    def normal(z, mean, sigma):
+        return np.exp(-0.5 * ((z - mean) / sigma) ** 2) / np.sqrt(2 * np.pi) / sigma
+
+    inputs = []
+    for low, high, count, mean, sigma in (
+        (-7, 9, 2001, 1, 1.5),
+        (-6, 6, 3001, -1, 0.5),
+    ):
+        z = np.linspace(low, high, count)
+        inputs.append((normal(z, 0, 1), normal(z, mean, sigma), z[1] - z[0]))
+    same = inputs[0][0], inputs[0][0].copy(), inputs[0][2]
+    return check(attempt, overlap, [*inputs, same], OVERLAP, tolerance=1e-4)
 
 
 def uncertainty(p, times_log=xlogy, reduce=np.sum, axis=(1, 2, 3)):
     return -reduce(times_log(p, p) + times_log(1 - p, 1 - p), axis=axis)
 
 
+def of_pixels(each):
+    """Return what adds up ``each`` of the pixels' probabilities."""
+    return lambda p: np.sum(each(p), axis=(1, 2, 3))
+
+
+def over_the_picture(p):
+    shares = p / p.sum(axis=(1, 2, 3), keepdims=True)
+    return -np.sum(xlogy(shares, shares), axis=(1, 2, 3))
+
+
+def of_mean_pixel(p, count=1):
+    mean = p.mean(axis=(1, 2, 3))
+    return -count * (xlogy(mean, mean) + xlogy(1 - mean, 1 - mean))
+
+
 UNCERTAINTY = {
     "0 ln 0 is 0, and NumPy says nan: use scipy.special.xlogy(p, p)": (
         partial(uncertainty, times_log=lambda p, q: p * np.log(q))
     ),
-    "a coin has two sides: add -(1 - p) ln(1 - p)": (
-        lambda p: -np.sum(xlogy(p, p), axis=(1, 2, 3))
+    "one nan makes the whole sum nan, and nan_to_num the whole picture 0: mend each "
+    "pixel": lambda p: np.nan_to_num(
+        uncertainty(p, times_log=lambda p, q: p * np.log(q))
+    ),
+    "a coin has two sides: add -(1 - p) ln(1 - p)": of_pixels(lambda p: -xlogy(p, p)),
+    "both sides of the coin add to the doubt: the signs are the same": (
+        of_pixels(lambda p: xlogy(1 - p, 1 - p) - xlogy(p, p)),
+        of_pixels(lambda p: xlogy(p, p) - xlogy(1 - p, 1 - p)),
     ),
     "nats: the natural logarithm, not log2": lambda p: uncertainty(p) / np.log(2),
     "the sign: an entropy is never negative": then(uncertainty, np.negative),
@@ -56,128 +142,168 @@ UNCERTAINTY = {
     "one value per picture: add up axes 1, 2 and 3 only": partial(
         uncertainty, axis=None
     ),
+    "one value per picture: the mean over pictures comes later": (
+        then(uncertainty, np.mean)
+    ),
     "one value per picture: add up the pixels": (
         partial(uncertainty, reduce=lambda x, axis: x)
     ),
+    "channels count as pixels do: add up axis 3 too": partial(uncertainty, axis=(1, 2)),
+    "axis 0 holds the pictures, and stays": partial(uncertainty, axis=0),
     "that is the coin's variance, another measure of doubt": (
-        lambda p: np.sum(p * (1 - p), axis=(1, 2, 3))
+        of_pixels(lambda p: p * (1 - p)),
+        of_pixels(lambda p: np.sqrt(p * (1 - p))),
+    ),
+    "that is the surprise at the likelier side; the entropy is its mean over both": (
+        of_pixels(lambda p: -np.log(np.maximum(p, 1 - p)))
+    ),
+    "each logarithm is weighed by the probability of its own side": (
+        of_pixels(lambda p: -p * np.log(1 - p) - (1 - p) * np.log(p)),
+        of_pixels(lambda p: -np.log(p) - np.log(1 - p)),
+    ),
+    "log1p(x) is ln(1 + x): ln(1 - p) is log1p(-p)": (
+        of_pixels(lambda p: -xlogy(p, p) - (1 - p) * np.log1p(p)),
+        of_pixels(lambda p: -p * np.log1p(p) - (1 - p) * np.log1p(1 - p)),
+    ),
+    "every pixel is a coin of its own: the pixels are not one distribution": (
+        over_the_picture
+    ),
+    "the entropy of the mean pixel is larger: add up those of the pixels": (
+        of_mean_pixel,
+        lambda p: of_mean_pixel(p, p[0].size),
     ),
 }
+CLIPPED = (
+    "right for pixels in doubt; for sure ones it adds something: clip by far less, "
+    "such as 1e-7, or use scipy.special.xlogy(p, p)"
+)
 
 
 def check_uncertainty(attempt: Function) -> str:
     """Check ``uncertainty(p)``: pictures of coins, (n, h, w, c), to entropies (n,)."""
-    p = np.random.default_rng(0).uniform(0.01, 0.99, size=(3, 4, 4, 1))
-    sure = p.copy()
-    sure[:, 0, 0], sure[:, 1, 1] = 0.0, 1.0
-    return check(attempt, uncertainty, [(p,), (sure,)], UNCERTAINTY)
-
-
-def unit(code):
-    return code / np.linalg.norm(code)
-
-
-def angle(first, last):
-    return np.arccos(unit(first) @ unit(last))
-
-
-def slerp(first, last, weights, angle=angle, sine=np.sin):
-    theta, w = angle(first, last), np.asarray(weights)[:, np.newaxis]
-    way = np.sin((1 - w) * theta) * first + np.sin(w * theta) * last
-    return way / sine(theta)
-
-
-SLERP = {
-    "that is the straight line": lambda a, b, w: np.outer(1 - w, a) + np.outer(w, b),
-    "divide by both lengths before the arccos: it wants the cosine of the angle": (
-        partial(slerp, angle=lambda a, b: np.arccos(a @ b))
-    ),
-    "divide by sin(theta), or the ends are not the two codes": (
-        partial(slerp, sine=lambda theta: 1.0)
-    ),
-    "radians: np.sin takes no degrees": partial(slerp, angle=then(angle, np.degrees)),
-    "the path runs backwards: weight 0 is the first code": lambda a, b, w: slerp(
-        b, a, w
-    ),
-    "the codes keep their own lengths: do not normalise them": (
-        lambda a, b, w: slerp(unit(a), unit(b), w)
-    ),
-    "one row per code: the shape should be (n, d)": then(slerp, np.transpose),
-}
-
-
-def check_slerp(attempt: Function) -> str:
-    """Check ``slerp(first, last, weights)``: two (d,) and (n,) to an arc, (n, d)."""
-    first = np.array([0.9, 0.2, -0.1, 0.4])
-    others = np.array([[-0.3, 0.8, 0.5, 0.1], [-0.7, -0.5, 0.6, 0.2]])
-    inputs = [(first, last, np.linspace(0, 1, 5)) for last in others]
-    return check(attempt, slerp, inputs, SLERP)
-
-
-def traverse(code, latent, values):
-    codes = np.repeat(code[np.newaxis], len(values), axis=0)
-    codes[:, latent] = values
-    return codes
-
-
-TRAVERSE = {
-    "the latent takes the values; they are not added to it": (
-        lambda code, j, values: traverse(code, j, code[j] + values)
-    ),
-    "the others keep the code's values: start from copies of the code, not zeros": (
-        lambda code, j, values: traverse(0 * code, j, values)
-    ),
-    "every row is the same array, and so all show the last value: copy the code": (
-        lambda code, j, values: traverse(code, j, np.repeat(values[-1:], len(values)))
-    ),
-    "only the one latent changes": (
-        lambda code, j, values: np.outer(values, np.ones_like(code))
-    ),
-    "one row per value: the shape should be (n, d)": then(traverse, np.transpose),
-}
-
-
-def check_traverse(attempt: Function) -> str:
-    """Check ``traverse(code, latent, values)``: (d,), an index and (n,) to (n, d)."""
     rng = np.random.default_rng(0)
-    inputs = [(rng.normal(size=4), j, rng.normal(size=3)) for j in (2, 0)]
-    return check(attempt, traverse, inputs, TRAVERSE)
+    p = rng.uniform(0.05, 0.95, size=(3, 4, 4, 1))
+    sure = rng.uniform(0.05, 0.95, size=(2, 3, 4, 2))
+    sure[:, 0, 0], sure[:, 1, 1] = 0.0, 1.0
+    clipped = right_on(lambda p: p.min() > 0, attempt, uncertainty)
+    mistakes = UNCERTAINTY | {CLIPPED: clipped}
+    return check(attempt, uncertainty, [(p,), (sure,)], mistakes, tolerance=1e-4)
 
 
-def densities(z, mean, log_var, power=0.5):
-    squared = (z[:, np.newaxis] - mean) ** 2 / np.exp(log_var)  # (m, n)
-    return np.exp(-0.5 * squared) / (2 * np.pi * np.exp(log_var)) ** power
+def densities(z, mean, log_var, half=0.5, power=0.5, spread=1.0, constant=2 * np.pi):
+    squared = (z[:, np.newaxis] - mean) ** 2 / np.exp(spread * log_var)  # (m, n)
+    return np.exp(-half * squared) / (constant * np.exp(log_var)) ** power
 
 
 def aggregate_density(*arguments, mean=np.mean, axis=1, **changes):
     return mean(densities(*arguments, **changes), axis=axis)
 
 
+def one_bell(z, mean, variance):
+    return densities(z, np.array([mean]), np.log([variance]))[:, 0]
+
+
+def raw_variance(z, mean, log_var):
+    squared = (z[:, np.newaxis] - mean) ** 2 / log_var
+    return np.mean(np.exp(-0.5 * squared) / np.sqrt(2 * np.pi * log_var), axis=1)
+
+
+def raw_sigma(z, mean, log_var):
+    squared = ((z[:, np.newaxis] - mean) / log_var) ** 2
+    bells = np.exp(-0.5 * squared) / np.sqrt(2 * np.pi) / log_var
+    return np.mean(np.where(log_var > 0, bells, np.nan), axis=1)
+
+
 AGGREGATE_DENSITY = {
     "every picture has an equal share: the mean of the densities, not their sum": (
         partial(aggregate_density, mean=np.sum)
     ),
+    "the share of a picture is 1 / n: divide by the pictures, not by the grid": (
+        lambda z, m, v: aggregate_density(z, m, v) * len(m) / len(z)
+    ),
     "average the densities, not the parameters: many narrow bells are not one": (
-        lambda z, m, v: densities(z, m.mean(), v.mean())[:, 0]
+        lambda z, m, v: one_bell(z, m.mean(), np.exp(v.mean())),
+        lambda z, m, v: one_bell(z, m.mean(), np.exp(v).mean()),
+        lambda z, m, v: one_bell(z, m.mean(), np.exp(v / 2).mean() ** 2),
+    ),
+    "right mean and variance, and still one bell: the mixture has many": (
+        lambda z, m, v: one_bell(z, m.mean(), m.var() + np.exp(v).mean())
+    ),
+    "the means alone are not the codes: each picture's bell adds its own variance": (
+        lambda z, m, v: one_bell(z, m.mean(), m.var()),
+        lambda z, m, v: one_bell(z, m.mean(), m.var(ddof=1)),
+    ),
+    "every picture has its own variance: not one for all": (
+        lambda z, m, v: aggregate_density(z, m, 0 * v),
+        lambda z, m, v: aggregate_density(z, m, 0 * v + v.mean()),
+        lambda z, m, v: aggregate_density(z, m, 0 * v + np.log(np.exp(v).mean())),
+        lambda z, m, v: aggregate_density(
+            z, m, 0 * v + 2 * np.log(np.exp(v / 2).mean())
+        ),
     ),
     "that is the geometric mean: average the densities, not their logarithms": (
         lambda *args: np.exp(np.log(densities(*args)).mean(axis=1))
     ),
+    "that is the mean of the logarithms: average the densities": (
+        lambda *args: np.log(densities(*args)).mean(axis=1)
+    ),
+    "the density itself, not its logarithm": then(aggregate_density, np.log),
+    "a mixture adds its bells; it does not multiply them": (
+        partial(aggregate_density, mean=np.prod)
+    ),
+    "the mean of all bells, not the highest": partial(aggregate_density, mean=np.max),
     "exp(z_log_var) is the variance, and not a standard deviation": (
         lambda z, m, v: aggregate_density(z, m, 2 * v)
     ),
+    "z_log_var is a logarithm: exponentiate it": (
+        raw_variance,
+        raw_sigma,
+        lambda z, m, v: aggregate_density(z, m, np.log(np.abs(v))),
+        lambda z, m, v: aggregate_density(z, m, 2 * np.log(np.abs(v))),
+    ),
+    "the sign in the exponent: exp(-z_log_var) is the precision": (
+        lambda z, m, v: aggregate_density(z, m, -v)
+    ),
     "each bell must integrate to one: divide by sqrt(2 pi) sigma": (
-        partial(aggregate_density, power=0.0)
+        partial(aggregate_density, power=0.0),
+        partial(aggregate_density, constant=1.0),
+        lambda z, m, v: np.mean(
+            densities(z, m, v, power=0.0) / np.sqrt(2 * np.pi), axis=1
+        ),
+    ),
+    "the root of 2 pi sigma^2: sigma comes out of it once, 2 pi stays inside": (
+        partial(aggregate_density, power=1.0),
+        lambda z, m, v: aggregate_density(z, m, v, power=1.0) * np.sqrt(2 * np.pi),
+        lambda z, m, v: aggregate_density(z, m, v) / np.sqrt(2 * np.pi),
+    ),
+    "the factor 1/2 in the exponent is missing": partial(aggregate_density, half=1.0),
+    "in the exponent the square is divided by the variance, not by sigma": (
+        partial(aggregate_density, spread=0.5)
+    ),
+    "the sign in the exponent: far from its mean a bell must vanish": (
+        partial(aggregate_density, half=-0.5)
+    ),
+    "that is the share below z; its slope is the density": (
+        lambda z, m, v: ndtr((z[:, np.newaxis] - m) / np.exp(v / 2)).mean(axis=1)
+    ),
+    "that is the prior; the aggregate is what the pictures' codes make of it": (
+        lambda z, m, v: one_bell(z, 0.0, 1.0)
+    ),
+    "a density integrates to one over z; it does not add up to one on the grid": (
+        then(aggregate_density, lambda q: q / q.sum())
     ),
     "one value for each z: average over the pictures": densities,
     "one value for each z: average over the pictures, not over the z": (
-        partial(aggregate_density, axis=0)
+        partial(aggregate_density, axis=0),
+        partial(aggregate_density, axis=None),
     ),
 }
 
 
 def check_aggregate_density(attempt: Function) -> str:
     """Check ``aggregate_density(z, z_mean, z_log_var)``: (m,), (n,), (n,) to (m,)."""
-    rng = np.random.default_rng(0)
-    inputs = [(np.linspace(-2, 2, 7), rng.normal(size=6), rng.normal(-2, 0.5, size=6))]
+    rng, inputs = np.random.default_rng(0), []
+    for points, pictures, low, high in ((7, 6, -3.0, -1.0), (5, 9, -1.0, 0.6)):
+        log_var = rng.uniform(low, high, size=pictures)
+        inputs.append((np.linspace(-2, 2, points), rng.normal(size=pictures), log_var))
     return check(attempt, aggregate_density, inputs, AGGREGATE_DENSITY)
