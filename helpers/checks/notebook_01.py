@@ -135,6 +135,9 @@ KL_NORMALS = {
     "zero": lambda a, u, b, v: kl_normals(a, np.maximum(u, 0), b, np.maximum(v, 0)),
     "a log-variance may be negative: without its sign a narrow normal becomes a wide "
     "one": lambda a, u, b, v: kl_normals(a, np.abs(u), b, np.abs(v)),
+    "a log-variance may be any number: don't clip it, not even to -2 and 2": (
+        lambda a, u, b, v: kl_normals(a, np.clip(u, -2, 2), b, np.clip(v, -2, 2))
+    ),
     "the means may have either sign, and their distance is taken with the signs": (
         lambda a, u, b, v: kl_normals(np.abs(a), u, np.abs(b), v)
     ),
@@ -146,6 +149,9 @@ def check_kl_normals(attempt: Function) -> str:
     rng = np.random.default_rng(0)
     inputs = [tuple(rng.uniform(0.5, 2, size=(4, 3, 2)))]
     inputs.append(tuple(rng.uniform(-2, 2, size=(4, 2, 4))))  # both signs
+    for q, p in ((6, 0), (-6, 0), (0, 6), (0, -6)):  # far out, one at a time
+        a, b = rng.uniform(-0.5, 0.5, size=(2, 1, 2))
+        inputs.append((a, np.array([[q, 0.3]]), b, np.array([[p, -0.4]])))
     return check(attempt, kl_normals, inputs, KL_NORMALS)
 
 

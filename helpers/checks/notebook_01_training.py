@@ -51,6 +51,9 @@ PATHWISE_GRADIENT = {
     "the slope of z^2 is 2 z: the 2 is missing": (
         lambda m, v, e: 0.5 * pathwise_gradient(m, v, e)
     ),
+    "a log-variance may be any number: don't clip it, not even to -2 and 2": (
+        lambda m, v, e: pathwise_gradient(m, np.clip(v, -2, 2), e)
+    ),
     "the sign: these are the gradients of E[z^2], not of its negative": (
         then(pathwise_gradient, np.negative)
     ),
@@ -60,7 +63,8 @@ PATHWISE_GRADIENT = {
 def check_pathwise_gradient(attempt: Function) -> str:
     """Check ``pathwise_gradient(mu, log_var, noise)`` of E[z^2]: noise (L,) to (2,)."""
     rng = np.random.default_rng(0)
-    inputs = [(0.7, -1.2, rng.normal(size=50)), (-1.5, 0.4, rng.normal(size=20))]
+    cases = (0.7, -1.2, 50), (-1.5, 0.4, 20), (0.3, -6.0, 10), (-0.2, 6.0, 10)
+    inputs = [(mu, log_var, rng.normal(size=n)) for mu, log_var, n in cases]
     return check(attempt, pathwise_gradient, inputs, PATHWISE_GRADIENT)
 
 
@@ -72,9 +76,8 @@ SAMPLE_LOGISTIC = {
     "that is the CDF; the sampler needs its inverse": (
         lambda u, mu, s: 1 / (1 + np.exp(-(u - mu) / s))
     ),
-    "the sign: a larger u must give a larger z": (
-        lambda u, mu, s: sample_logistic(1 - u, mu, s)
-    ),
+    "these are right samples too, by symmetry; but F of your z is 1 - u, and F(z) = u "
+    "was asked for": (lambda u, mu, s: sample_logistic(1 - u, mu, s)),
     "z - mu is multiplied by the scale, not divided": (
         lambda u, mu, s: sample_logistic(u, mu, 1 / s)
     ),
@@ -103,7 +106,7 @@ SAMPLE_LOGISTIC = {
 
 
 def check_sample_logistic(attempt: Function) -> str:
-    """Check ``sample_logistic(u, mu, s)``: uniform u (n,) to Logistic(mu, s), (n,)."""
+    """Check ``sample_logistic(u, mu, s)``: the z, (n,), with F(z) = u, (n,)."""
     inputs = [
         (np.array([0.9, 0.3, 1e-4, 0.5, 0.05]), 1.5, 2.0),
         (np.array([0.999, 0.2]), -0.7, 0.4),
@@ -165,6 +168,16 @@ def gaussian_nll(
     return half * reduce(constant + log_var + squares, axis=axis)
 
 
+def gaussian_nll_constants_once(x, mean, log_var):
+    others = x.shape[-1] - 1
+    log_volume = LOG_2_PI + np.mean(log_var, axis=-1)
+    return gaussian_nll(x, mean, log_var) - 0.5 * others * log_volume
+
+
+def gaussian_nll_of_one_variance(x, mean, log_var):
+    return gaussian_nll(x, mean, np.mean(log_var, axis=-1, keepdims=True))
+
+
 GAUSSIAN_NLL = {
     "the factor 1/2 is missing": partial(gaussian_nll, half=1.0),
     "log_var is ln sigma^2: exp(log_var) is the variance already": (
@@ -175,7 +188,7 @@ GAUSSIAN_NLL = {
         partial(gaussian_nll, constant=0.0)
     ),
     "the log_var term is missing: without it an infinite variance is best": (
-        lambda x, m, v: gaussian_nll(x, m, v) - 0.5 * x.shape[-1] * v
+        lambda x, m, v: gaussian_nll(x, m, v) - 0.5 * np.sum(v, axis=-1)
     ),
     "divide by the variance, exp(log_var), not by sigma": partial(
         gaussian_nll, scale=0.5
@@ -184,7 +197,13 @@ GAUSSIAN_NLL = {
         partial(gaussian_nll, reduce=np.mean)
     ),
     "the constants count once per dimension: D times, inside the sum": (
-        lambda x, m, v: gaussian_nll(x, m, v) - (x.shape[-1] - 1) / 2 * (LOG_2_PI + v)
+        gaussian_nll_constants_once
+    ),
+    "each dimension has a log-variance of its own: don't average them": (
+        gaussian_nll_of_one_variance
+    ),
+    "a log-variance may be any number: don't clip it, not even to -1 and 1": (
+        lambda x, m, v: gaussian_nll(x, m, np.clip(v, -1, 1))
     ),
     "one value per data point: sum over the last axis only": (
         partial(gaussian_nll, axis=None)
@@ -194,9 +213,11 @@ GAUSSIAN_NLL = {
 
 def check_gaussian_nll(attempt: Function) -> str:
     """Check ``gaussian_nll(x, mean, log_var)``: -ln p(x|z) in nats, (n, D) to (n,)."""
-    rng = np.random.default_rng(0)
-    cases = ((3, 4), -0.8), ((2, 5), 0.6)
-    inputs = [(*rng.normal(size=(2, *shape)), log_var) for shape, log_var in cases]
+    rng, inputs = np.random.default_rng(0), []
+    for shape, middle in (((3, 4), -0.8), ((2, 5), 0.6), ((1, 3), -6.0), ((1, 3), 6.0)):
+        mean, noise = rng.normal(size=(2, *shape))
+        log_var = middle + rng.uniform(-0.5, 0.5, size=shape)
+        inputs.append((mean + np.exp(log_var / 2) * noise, mean, log_var))
     return check(attempt, gaussian_nll, inputs, GAUSSIAN_NLL)
 
 
@@ -227,6 +248,15 @@ MINIBATCH_BOUND = {
     "a sum where a mean belongs: N times the sum counts every point M times": (
         lambda bounds, kl, size: size * np.sum(bounds) - kl
     ),
+    "N / M need not be whole: divide by /, not by //": (
+        lambda bounds, kl, size: size // len(bounds) * np.sum(bounds) - kl
+    ),
+    "N / M need not be whole: don't round it": (
+        lambda bounds, kl, size: round(size / len(bounds)) * np.sum(bounds) - kl
+    ),
+    "that counts the minibatches of an epoch, N / M rounded up; N / M itself scales": (
+        lambda bounds, kl, size: -(-size // len(bounds)) * np.sum(bounds) - kl
+    ),
     "the scale is N / M, not M / N": (
         lambda bounds, kl, size: np.sum(bounds) * len(bounds) / size - kl
     ),
@@ -239,5 +269,5 @@ MINIBATCH_BOUND = {
 def check_minibatch_bound(attempt: Function) -> str:
     """Check ``minibatch_bound(bounds, kl_theta, data_size)``: (M,) to a number."""
     rng = np.random.default_rng(0)
-    inputs = [(rng.normal(size=5) - 3, 1.7, 40), (rng.normal(size=8) - 1, 0.4, 1000)]
+    inputs = [(rng.normal(size=5) - 3, 1.7, 43), (rng.normal(size=8) - 1, 0.4, 1003)]
     return check(attempt, minibatch_bound, inputs, MINIBATCH_BOUND)

@@ -327,45 +327,46 @@ def gaussian_terms(x, mean, log_var, variance):
 
 def gaussian_by_loop(x, mean, log_var):
     result = []
-    for a, b in zip(x, mean, strict=True):
+    for a, b, each in zip(x, mean, log_var, strict=True):
         density = 1.0
-        for one, other in zip(a, b, strict=True):
-            exponent = -((one - other) ** 2) / (2 * math.exp(log_var))
-            density *= math.exp(exponent) / math.sqrt(2 * math.pi * math.exp(log_var))
+        for one, other, v in zip(a, b, each, strict=True):
+            exponent = -((one - other) ** 2) / (2 * math.exp(v))
+            density *= math.exp(exponent) / math.sqrt(2 * math.pi * math.exp(v))
         result.append(-math.log(density))
     return result
 
 
 def gaussian_by_matrix(x, mean, log_var):
-    covariance = np.exp(log_var) * np.eye(x.shape[1])
+    covariances = np.exp(log_var)[..., np.newaxis] * np.eye(x.shape[1])
     away = x - mean
-    squares = np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away)
-    return 0.5 * (np.linalg.slogdet(2 * np.pi * covariance)[1] + squares)
+    squares = np.einsum("ni,nij,nj->n", away, np.linalg.inv(covariances), away)
+    return 0.5 * (np.linalg.slogdet(2 * np.pi * covariances)[1] + squares)
 
 
 def gaussian_by_standardising(x, mean, log_var):
     e = (x - mean) / np.exp(log_var / 2)
-    return -scipy.stats.norm.logpdf(e).sum(axis=1) + x.shape[1] * log_var / 2
+    return -scipy.stats.norm.logpdf(e).sum(axis=1) + log_var.sum(axis=1) / 2
 
 
 def gaussian_by_multivariate(x, mean, log_var):
-    normal = scipy.stats.multivariate_normal(cov=np.exp(log_var) * np.eye(x.shape[1]))
-    return -normal.logpdf(x - mean)
+    rows = zip(x, mean, np.exp(log_var), strict=True)
+    normal = scipy.stats.multivariate_normal
+    return [-normal(m, np.diag(variances)).logpdf(a) for a, m, variances in rows]
 
 
 def gaussian_by_radius(x, mean, log_var):
-    """From the chi distribution of the distance, over the area of its sphere."""
-    s, d = np.exp(log_var / 2), x.shape[1]
-    radius = np.linalg.norm(x - mean, axis=1)
+    """From the chi distribution of the standardised distance and its sphere."""
+    d = x.shape[1]
+    radius = np.linalg.norm((x - mean) / np.exp(log_var / 2), axis=1)
     area = np.log(2) + d / 2 * np.log(np.pi) - scipy.special.gammaln(d / 2)
-    shell = scipy.stats.chi(d, scale=s).logpdf(radius)
-    return -(shell - area - (d - 1) * np.log(radius))
+    shell = scipy.stats.chi(d).logpdf(radius)
+    return -(shell - area - (d - 1) * np.log(radius)) + log_var.sum(axis=1) / 2
 
 
 def gaussian_by_precision(x, mean, log_var):
     tau = 1 / np.exp(log_var)
-    squares = np.linalg.norm(x - mean, axis=1) ** 2
-    return 0.5 * tau * squares - 0.5 * x.shape[1] * np.log(tau / (2 * np.pi))
+    squares = np.einsum("nd,nd->n", tau, (x - mean) ** 2)
+    return 0.5 * squares - 0.5 * np.log(tau / (2 * np.pi)).sum(axis=1)
 
 
 # Exercise 9
@@ -500,8 +501,8 @@ OTHER_METHODS = {
         "precision": gaussian_by_precision,
         "terms": lambda x, m, v: gaussian_terms(x, m, v, np.exp(v)).sum(axis=-1),
         "constants apart": lambda x, m, v: (
-            0.5 * x.shape[1] * (np.log(2 * np.pi) + v)
-            + ((x - m) ** 2).sum(axis=1) * np.exp(-v) / 2
+            0.5 * x.shape[1] * (np.log(2 * np.pi) + v.mean(axis=1))
+            + ((x - m) ** 2 * np.exp(-v)).sum(axis=1) / 2
         ),
     },
     "minibatch_bound": {
@@ -580,6 +581,9 @@ MISTAKES = {
             a, u.clip(min=0), b, v.clip(min=0)
         ),
         "without its sign": lambda a, u, b, v: kl_of_normals(a, abs(u), b, abs(v)),
+        "don't clip it": lambda a, u, b, v: kl_of_normals(
+            a, u.clip(-2, 2), b, v.clip(-2, 2)
+        ),
         "may have either sign": lambda a, u, b, v: kl_of_normals(abs(a), u, abs(b), v),
     },
     "kl_exponential": {
@@ -609,11 +613,12 @@ MISTAKES = {
         ),
         "exact values": lambda m, v, e: np.array([2 * m, np.exp(v)]),
         "the 2 is missing": lambda m, v, e: gradient_by_differences(m, v, e) / 2,
+        "don't clip it": lambda m, v, e: gradient_by_autodiff(m, max(-2, min(v, 2)), e),
         "sign": lambda *args: -gradient_by_differences(*args),
     },
     "sample_logistic": {
         "that is the CDF": lambda u, mu, s: scipy.special.expit((u - mu) / s),
-        "sign": lambda u, mu, s: mu + s * np.log((1 - u) / u),
+        "right samples too": lambda u, mu, s: mu - s * np.log(u / (1 - u)),
         "not divided": lambda u, mu, s: mu + scipy.special.logit(u) / s,
         "mu is missing": lambda u, mu, s: s * scipy.special.logit(u),
         "exponential": lambda u, mu, s: mu - s * np.log(1 - u),
@@ -661,8 +666,13 @@ MISTAKES = {
         ),
         "hidden beta": lambda x, m, v: gaussian_terms(x, m, v, np.exp(v)).mean(axis=1),
         "D times": lambda x, m, v: (
-            0.5 * (np.log(2 * np.pi) + v) + ((x - m) ** 2).sum(axis=1) / np.exp(v) / 2
+            0.5 * (np.log(2 * np.pi) + v.mean(axis=1))
+            + ((x - m) ** 2 / np.exp(v)).sum(axis=1) / 2
         ),
+        "don't average them": lambda x, m, v: gaussian_nll(
+            x, m, np.outer(v.mean(axis=1), np.ones(x.shape[1]))
+        ),
+        "don't clip it": lambda x, m, v: gaussian_nll(x, m, v.clip(-1, 1)),
         "last axis only": lambda x, m, v: gaussian_nll(x, m, v).sum(),
     },
     "minibatch_bound": {
@@ -676,6 +686,13 @@ MISTAKES = {
         "KL of theta is missing": lambda bounds, kl, n: n * bounds.mean(),
         "sign of theta's KL": lambda bounds, kl, n: n * bounds.mean() + kl,
         "M times": lambda bounds, kl, n: n * bounds.sum() - kl,
+        "not by //": lambda bounds, kl, n: n // len(bounds) * sum(bounds) - kl,
+        "don't round it": lambda bounds, kl, n: (
+            np.round(n / len(bounds)) * bounds.sum() - kl
+        ),
+        "minibatches of an epoch": lambda bounds, kl, n: (
+            math.ceil(n / len(bounds)) * bounds.sum() - kl
+        ),
         "not M / N": lambda bounds, kl, n: bounds.sum() * len(bounds) / n - kl,
         "the sign: the bound": lambda bounds, kl, n: kl - n * bounds.mean(),
     },
