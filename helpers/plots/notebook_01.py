@@ -51,14 +51,16 @@ def graphical_model(
             **ends, **room, connectionstyle=curve, color=colour, ls=style, **link
         )
         ax.add_patch(arrow)
+    corners = [(x - 0.4, y - 0.5) for x, y in nodes.values()]
+    corners += [(x + 0.4, y + 0.5) for x, y in nodes.values()]
     if plate:
         (left, low), (right, high), label = plate
+        corners += [(left - 0.05, low - 0.05), (right + 0.05, high + 0.05)]
         box = Rectangle((left, low), right - left, high - low, fc="none", ec=GREY)
         ax.add_patch(box)
         ax.text(right - 0.08, low + 0.08, label, ha="right", fontsize=12)
-    corners = [*nodes.values(), *(plate[:2] if plate else [])]
     (left, low), (right, high) = np.min(corners, axis=0), np.max(corners, axis=0)
-    ax.set(xlim=(left - 0.4, right + 0.4), ylim=(low - 0.5, high + 0.5))
+    ax.set(xlim=(left, right), ylim=(low, high))
     ax.set_aspect("equal")
     ax.axis("off")
 
@@ -281,7 +283,7 @@ def amortised(
     bars.grid(visible=False, axis="x")
     means.plot(line, searched, ".", color="k", ms=8, label="search", zorder=1)
     means.set(xlabel="$x_2$ on the line $x_1 = 0$", ylabel="mean of q(z|x)")
-    means.set_title("Seed 0: the search jumps, networks can't")
+    means.set_title("Seed 0: only the search jumps")
     means.legend(loc="center left", fontsize=10)
     return figure
 
