@@ -450,6 +450,7 @@ def test_a_graphical_model_has_its_circles_arrows_and_plate():
     written = {text.get_text(): text.get_position() for text in ax.texts}
     assert written.items() >= nodes.items()
     assert "N points" in written
+    assert (*ax.get_xlim(), *ax.get_ylim()) == pytest.approx((-1.05, 4.4, -1.05, 1.5))
 
 
 def test_bounds_touch_where_em_stands():

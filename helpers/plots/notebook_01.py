@@ -51,13 +51,17 @@ def graphical_model(
             **ends, **room, connectionstyle=curve, color=colour, ls=style, **link
         )
         ax.add_patch(arrow)
+    corners = [(x - 0.4, y - 0.5) for x, y in nodes.values()]
+    corners += [(x + 0.4, y + 0.5) for x, y in nodes.values()]
     if plate:
         (left, low), (right, high), label = plate
+        corners += [(left - 0.05, low - 0.05), (right + 0.05, high + 0.05)]
         box = Rectangle((left, low), right - left, high - low, fc="none", ec=GREY)
         ax.add_patch(box)
         ax.text(right - 0.08, low + 0.08, label, ha="right", fontsize=12)
+    (left, low), (right, high) = np.min(corners, axis=0), np.max(corners, axis=0)
+    ax.set(xlim=(left, right), ylim=(low, high))
     ax.set_aspect("equal")
-    ax.autoscale_view()
     ax.axis("off")
 
 
@@ -277,10 +281,10 @@ def amortised(
     bars.set_xticks(range(len(gaps) + 1), names)
     bars.set_title("What the encoder costs")
     bars.grid(visible=False, axis="x")
-    means.plot(line, searched, ".", color="k", label="search")
+    means.plot(line, searched, ".", color="k", ms=8, label="search", zorder=1)
     means.set(xlabel="$x_2$ on the line $x_1 = 0$", ylabel="mean of q(z|x)")
-    means.set_title("Encoders slide, seed 0")
-    means.legend(loc="best", fontsize=10)
+    means.set_title("Seed 0: only the search jumps")
+    means.legend(loc="center left", fontsize=10)
     return figure
 
 
@@ -331,6 +335,6 @@ def chain(
     loss.set_xticks(lengths, lengths)
     loss.set(ylabel="ln q(x) minus the bound (nats)", ylim=(1e-4, 90))
     loss.minorticks_off()
-    loss.plot([], [], "--", color=GREY, lw=1.5, label="of it, misfit of p(x)")
+    loss.plot([], [], "--", color=GREY, lw=1.5, label="of which misfit of p(x)")
     loss.legend(title="normal steps, variance", fontsize=10, loc="upper right")
     return figure
