@@ -241,7 +241,6 @@ PENDING = {
     "02_autoencoder",
     "03_variational_autoencoder",
     "04_latent_priors",
-    "05_latent_space",
     "06_applications",
 }
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
