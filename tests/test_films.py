@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageColor
 from scipy.spatial.distance import pdist
 from sklearn.manifold import trustworthiness
+from sklearn.metrics import silhouette_score
 
 from helpers import plots
 from helpers.plots import films
@@ -203,6 +204,8 @@ BLACK, FILM = np.zeros((1, 8, 8, 3), np.uint8), "film.gif"
         (films.Pictures, (GREYS, 3, GREYS[0, :5]), r"\(6, 8, 8, 1\)"),
         (films.Pictures, (GREYS, 4, GREYS[0]), "rows of 4"),
         (films.align, (CODES[0],), r"\(60, 2\)"),
+        (films.align, (CODES, LABELS[:9]), r"\(60,\).*\(9,\)"),
+        (films.align, (CODES, LABELS % 2), "2 classes"),
         (films.tsne_frames, (CODES[..., :1],), r"\(3, 60, 1\)"),
         (films.tsne_frames, (CODES[:, :20],), "perplexity of 30.* 20"),
         (films.interpolated, (CODES, -1), "-1"),
@@ -233,6 +236,17 @@ def test_many_latents_are_seen_from_one_side():
     spread = seen[-1].var(axis=0)
     assert spread[0] > spread[1]
     assert abs(np.corrcoef(seen[-1].T)[0, 1]) < 1e-6
+
+
+def test_with_labels_many_latents_are_seen_from_where_the_classes_part():
+    rng = np.random.default_rng(0)
+    codes = 9 * rng.normal(size=(2, 90, 5))  # wide in all latents but two
+    classes = np.arange(90) % 3
+    corners = np.array([[0, 0], [1, 0], [0, 1.0]])
+    codes[:, :, 3:] = 0.1 * rng.normal(size=(2, 90, 2)) + corners[classes]
+    for points in films.align(codes, classes):
+        assert silhouette_score(points, classes) > 0.7
+    assert silhouette_score(films.align(codes)[-1], classes) < 0.1
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from PIL import Image, ImageColor
 from scipy.interpolate import PchipInterpolator
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.manifold import TSNE
 
 from helpers.engine import files
@@ -239,19 +240,33 @@ def shared_palette(frames: np.ndarray, inks: Sequence[str]) -> Image.Image:
     return picture
 
 
-def align(frames: np.ndarray) -> np.ndarray:
+def align(frames: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """Return codes (frames, n, d) as points in a plane (frames, n, 2); none jumps.
 
     Two latents are their own plane. More are seen from one side, the same in every
-    frame: that from which the last frame spreads most (by PCA).
+    frame: that from which the last frame spreads most (by PCA) or, with labels (n,) of
+    three or more classes, its classes stand farthest apart for their width (by linear
+    discriminants). Source for the latter: Fisher (1936), "The use of multiple
+    measurements in taxonomic problems".
 
     Raises:
-        ValueError: the codes are not (frames, n, d) with d of at least 2.
+        ValueError: the codes are not (frames, n, d) with d of at least 2, or the labels
+            not n, or of fewer than three classes.
     """
     frames = checked_codes(frames)
+    if labels is not None and (
+        np.shape(labels) != frames.shape[1:2] or len(np.unique(labels)) < 3
+    ):
+        raise ValueError(
+            f"labels must be {frames.shape[1:2]}, of three classes or more, and have "
+            f"the shape {np.shape(labels)} and {len(np.unique(labels))} classes"
+        )
     if frames.shape[2] == 2:
         return frames
-    view = PCA(2).fit(frames[-1])
+    if labels is None:
+        view = PCA(2).fit(frames[-1])
+    else:
+        view = LinearDiscriminantAnalysis(n_components=2).fit(frames[-1], labels)
     return np.stack([view.transform(codes) for codes in frames])
 
 
@@ -261,8 +276,9 @@ def tsne_frames(
     """Return t-SNE maps (frames, n, 2) of codes (frames, n, d); no point jumps.
 
     Each starts from its neighbour, from the last frame back to the first: a map that
-    starts from an untrained code's tears digits apart, and cannot mend them later. It
-    is turned to lie close to its neighbour, and scaled to a variance of 1, since the
+    starts from an untrained code's tears digits apart, and cannot mend them later. So
+    an early frame looks tidier than its codes are: judge it by a map of its own. It is
+    turned to lie close to its neighbour, and scaled to a variance of 1, since the
     size of a t-SNE map says nothing. Source: van der Maaten and Hinton (2008);
     Schönemann (1966) for the turn.
 

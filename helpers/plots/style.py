@@ -11,14 +11,15 @@ from numpy.typing import ArrayLike
 
 STYLE = Path(__file__).with_name("course.mplstyle")
 
-# Told apart with colour-blindness too (after Paul Tol's "muted" scheme).
+# Told apart with colour-blindness too: Paul Tol's "muted" scheme, but for 1 and 5,
+# whose colours there are too near those of 9 and 8.
 DIGIT_COLOURS = (
     "#332288",
-    "#CC6677",
+    "#DD4455",
     "#117733",
     "#DDAA33",
     "#88CCEE",
-    "#882255",
+    "#000000",
     "#44AA99",
     "#999933",
     "#AA4499",
