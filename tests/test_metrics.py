@@ -345,6 +345,13 @@ def test_emptiness_of_known_distributions():
     assert metrics.emptiness(scipy.stats.norm.cdf(half), UNIT_SQUARE) == 0.75
 
 
+def test_emptiness_takes_fewer_cells_where_codes_are_few():
+    codes = np.random.default_rng(0).random((500, 2)) * [1, 0.5]
+    assert metrics.emptiness(codes, UNIT_SQUARE) == 0.4  # two rows of five
+    with pytest.raises(ValueError, match="500 for 20 x 20"):
+        metrics.emptiness(codes, UNIT_SQUARE, cells=20)
+
+
 def test_emptiness_forgets_what_is_outside_the_window():
     inside = np.random.default_rng(0).random((20_000, 2))
     outside = inside + np.array([1, 0])
@@ -360,7 +367,7 @@ def test_emptiness_forgets_what_is_outside_the_window():
         (np.zeros((9000, 3)), UNIT_SQUARE, r"\(9000, 3\)"),
         (np.zeros((9000, 2)), [0, 1], r"\[0, 1\]"),
         (np.zeros((9000, 2)), [[1, 1], [0, 0]], r"\[1, 1\]"),
-        (np.full((7999, 2), 0.5), UNIT_SQUARE, "7999"),
+        (np.full((79, 2), 0.5), UNIT_SQUARE, "79"),
         (np.full((9000, 2), np.nan), UNIT_SQUARE, "NaN"),
     ],
 )

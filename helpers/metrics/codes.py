@@ -83,7 +83,7 @@ def mutual_information_gap(shares: np.ndarray) -> float:
     return float(np.mean(best - second))
 
 
-def emptiness(codes: np.ndarray, window: np.ndarray, cells: int = 20) -> float:
+def emptiness(codes: np.ndarray, window: np.ndarray, cells: int | None = None) -> float:
     """Return how much of a window of the plane is all but empty of codes, in [0, 1].
 
     The window is cut into ``cells`` by ``cells`` equal ones. It is the share of them
@@ -98,6 +98,7 @@ def emptiness(codes: np.ndarray, window: np.ndarray, cells: int = 20) -> float:
     Args:
         codes: at least 20 in the window per cell, so that chance empties none.
         window: the lowest and the highest value of each axis, [[z_1, z_2], [z_1, z_2]].
+        cells: by default 20, or fewer where there are less than 8,000 codes for them.
 
     Raises:
         ValueError: codes are not (n, 2) or not finite, the window is not (2, 2) with
@@ -114,6 +115,9 @@ def emptiness(codes: np.ndarray, window: np.ndarray, cells: int = 20) -> float:
             f"values, and got {codes.shape} and {window.tolist()}"
         )
     bounds = [(float(low), float(high)) for low, high in window.T]
+    if cells is None:
+        inside = np.all((codes >= window[0]) & (codes <= window[1]), axis=1).sum()
+        cells = max(2, min(20, math.isqrt(int(inside) // 20)))
     count = np.histogram2d(codes[:, 0], codes[:, 1], bins=cells, range=bounds)[0]
     if count.mean() < 20:
         raise ValueError(
