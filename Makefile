@@ -60,11 +60,11 @@ lock: build/tools/ready  ## renew requirements.lock: a version moves only if req
 audit: build/tools/ready  ## known vulnerabilities of every locked version; needs a network
 	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
-floor: build/tools/ready  ## the unit tests with the oldest versions that pyproject.toml admits
+floor: build/tools/ready  ## tests and notebooks with the oldest versions that pyproject.toml admits
 	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/floor
 	$(TOOLS)/uv pip install --no-config --quiet --python build/floor/bin/python \
 		--resolution lowest-direct --requirement pyproject.toml --extra notebooks --extra test
-	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest tests
+	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 clean:
 	rm -rf .venv build .pytest_cache .ruff_cache .mypy_cache .coverage
