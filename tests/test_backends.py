@@ -75,7 +75,7 @@ def every_family(folder):
     live(vae, rows)
 
     vae = models.build_vae((8, 8, 1), 3, hidden=(16,), denoising=True)
-    live(vae, (x[::-1], x))
+    trained(vae, (x[::-1], x))
 
     autoencoder = models.build_autoencoder((8, 8, 1), 3, hidden=(16,))
     autoencoder.compile("adam", "mse")

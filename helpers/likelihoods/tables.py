@@ -75,7 +75,7 @@ class Categorical(Likelihood):
         super().__init__(**kwargs)
         if classes < 2:
             raise ValueError(f"classes must be at least 2, and are {classes!r}")
-        self.width = int(classes)
+        self.width = self.classes = int(classes)
 
     def negative_log_likelihood(self, x, output):
         return total(-x * ops.log_softmax(output))
@@ -86,22 +86,22 @@ class Categorical(Likelihood):
 
     def one_hot(self, labels: np.ndarray, name: str = "labels") -> np.ndarray:
         """Return rows (n, classes) of labels (n,), whole from 0 on, or ValueError."""
-        labels = checked.labels(labels, len(np.atleast_1d(labels)), self.width, name)
-        return np.eye(self.width, dtype="float32")[labels]
+        labels = checked.labels(labels, len(np.atleast_1d(labels)), self.classes, name)
+        return np.eye(self.classes, dtype="float32")[labels]
 
     def checked(self, x, shape=None, purpose="measure", name=None, **options):
         x = super().checked(x, shape, purpose, name=name, **options)
         ones = np.round(x.sum(axis=-1))
         if purpose != "noisy" and not (ones == 1).all():  # noise may hide a class
             raise checked.ContentError(
-                f"{name or 'x'} must have a 1 for one of {self.width} classes, and has "
-                f"{ones[ones != 1][0]:g} in a row: likelihood.one_hot(labels) makes "
-                f"rows of labels from 0 to {self.width - 1}"
+                f"{name or 'x'} must have a 1 for one of {self.classes} classes, and "
+                f"has {ones[ones != 1][0]:g} in a row: likelihood.one_hot(labels) "
+                f"makes rows of labels from 0 to {self.classes - 1}"
             )
         return x
 
     def get_config(self):
-        return {**super().get_config(), "classes": self.width}
+        return {**super().get_config(), "classes": self.classes}
 
 
 @register
@@ -156,7 +156,8 @@ class Mixed(Likelihood):
             raise ValueError(
                 f"columns must be {list(self.kinds)}, {missing} is missing"
             )
-        arrays = {name: np.asarray(columns[name]) for name in self.kinds}
+        given = {name: checked.numbers(columns[name], name) for name in self.kinds}
+        arrays = {name: np.atleast_1d(column) for name, column in given.items()}
         checked.same_shape(**arrays)
         rows = [
             kind.one_hot(arrays[name], name)

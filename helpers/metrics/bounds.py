@@ -168,8 +168,9 @@ def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
     """
     if isinstance(vae.likelihood, Bernoulli) or vae.likelihood.span.what != "pixels":
         raise ValueError(
-            f"bits need a density of pixel values, and {type(vae.likelihood).__name__} "
-            "has none: build it with likelihood='gaussian' or 'discretised_logistic'"
+            "bits need a density of grey pixels, and the likelihood is "
+            f"{type(vae.likelihood).__name__}, of {vae.likelihood.span.what}: build it "
+            "with likelihood='gaussian' or 'discretised_logistic'"
         )
     x = checked.pictures(plain_pictures(vae, x, "look"))
     if isinstance(vae.likelihood, DiscretisedLogistic):

@@ -17,9 +17,9 @@ class DenoisingVAE(VAE):
     """Noisy x -> q(z|noisy x) -> z -> p(x|z), whose distortion is that of clean x.
 
     ``fit(noisy, clean)``, ``training.train(vae, noisy, targets=clean)``, and so
-    ``evaluate``. Wherever x is asked for, held-out data and ``metrics.elbo`` too, it is
-    a tuple (noisy, clean), or data that are to come back as they are. A data set gives
-    such tuples: ((noisy, clean),). ``encode`` and ``reconstruct`` take noisy ones.
+    ``evaluate``; or x = (noisy, clean), as held-out data and ``metrics.elbo`` have it,
+    and batches of a data set: ((noisy, clean),). Without a pair, x has to come back as
+    it is. ``encode``, ``reconstruct`` and ``predict`` take noisy x alone.
 
     Noise is what the encoder is given: pictures may leave [0, 1], classes be hidden
     (all 0). Draw it anew in a data set, or the model sees one noise for each picture.
@@ -28,8 +28,8 @@ class DenoisingVAE(VAE):
     auto-encoding framework", equation 5. Arguments and errors are those of ``VAE``.
     """
 
-    def checked(self, x: Any, purpose: str = "noisy", **options) -> Any:
-        return super().checked(x, purpose, **options)
+    def checked(self, x: Any, *, purpose: str = "noisy", **options) -> Any:
+        return super().checked(x, purpose=purpose, **options)
 
     def checked_data(
         self, x: Any, y: Any, weights: Any, purpose: str, **options

@@ -140,7 +140,7 @@ class VAE(EncoderDecoder, ReportingModel):
         targets = self.needs_targets or weights is not None or y is not None
         return pictures, first if targets else None, weights
 
-    def checked(self, x: Any, purpose: str = "look", **options) -> Any:
+    def checked(self, x: Any, *, purpose: str = "look", **options) -> Any:
         """Return pictures as float32; ValueError unless model and likelihood take them.
 
         ``purpose`` is "train", "measure", "look" or "noisy": see ``Likelihood``.
