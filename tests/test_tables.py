@@ -305,6 +305,15 @@ def test_shapes_and_ends_that_do_not_fit_are_named():
     models.VAE(encoder, ending("relu"), "normal", likelihoods.Gaussian(bounded=False))
 
 
+def test_a_conditional_vae_of_counts_sees_their_logarithms_and_the_class():
+    vae = models.build_conditional_vae((6,), 2, 3, likelihood="poisson", hidden=(4,))
+    seen = np.hstack([np.log1p(COUNTS), CLASSES]).astype("float32")
+    codes = vae.encode((COUNTS, LABELS))
+    np.testing.assert_allclose(codes, vae.encoder(seen)[0], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="whole"):
+        vae.encode((COUNTS + 0.5, LABELS))
+
+
 @pytest.mark.parametrize("shape", [(6,), (5, 2)])
 def test_a_prior_of_pseudo_data_of_any_shape(shape):
     vae = built("poisson", np.zeros((1, *shape)), family="vamp")

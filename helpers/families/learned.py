@@ -144,6 +144,8 @@ class UnitRange(keras.constraints.Constraint):
 class VampPriorFamily(LearnedPriorFamily):
     """q normal, p the mean of the posteriors at K learned pseudo-pictures.
 
+    They lie in [0, 1], those of data of any other kind too.
+
     Source: Tomczak and Welling (2018), "VAE with a VampPrior".
     """
 
