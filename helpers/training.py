@@ -255,12 +255,13 @@ def train(
         model: a ``VAE``, which brings its own loss, or any other model from pictures to
             pictures, which is trained on the mean squared error.
         x: pictures (n, height, width, channels) in [0, 1], or arrays of the model's own
-            shape, not a data set; for a ``ConditionalVAE`` the tuple (pictures,
-            labels), and so ``held_out``.
+            shape and likelihood, not a data set; for a ``ConditionalVAE`` the tuple
+            (pictures, labels), and so ``held_out``.
         steps: optimiser steps in all, rounded up to a multiple of ``rounds``.
         targets: what to compare the outputs with, where that is not ``x``, which may
-            then be noisy and leave [0, 1]. A VAE takes no others.
-        held_out: pictures to evaluate on after every round, against themselves.
+            then be noisy and leave [0, 1]. A VAE takes none but a ``DenoisingVAE``.
+        held_out: pictures to evaluate on after every round, against themselves; of a
+            ``DenoisingVAE``, (noisy, clean) too.
         learning_rate: the peak.
         weight_decay: the share of itself that a weight loses per step, times the
             learning rate; 0.1 helps held-out digits in long trainings. Source:

@@ -66,6 +66,17 @@ def every_family(folder):
     live(vae, (x, labels))
     assert vae.generate(labels[:5]).shape == (5, 8, 8, 1)
 
+    kinds = {kind: likelihoods.get_likelihood(kind) for kind in likelihoods.NAMED}
+    kinds |= {"colour": likelihoods.Categorical(3)}
+    kinds |= {"weight": likelihoods.Gaussian("learned", bounded=False)}
+    table = likelihoods.Mixed(kinds)
+    rows = table.join(dict.fromkeys(kinds, labels > 0) | {"colour": labels})
+    vae = models.build_vae((table.width,), 3, likelihood=table, hidden=(16,))
+    live(vae, rows)
+
+    vae = models.build_vae((8, 8, 1), 3, hidden=(16,), denoising=True)
+    trained(vae, (x[::-1], x))
+
     autoencoder = models.build_autoencoder((8, 8, 1), 3, hidden=(16,))
     autoencoder.compile("adam", "mse")
     autoencoder.fit(x, x, epochs=1, verbose=0)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from campaign import tries
 
 from helpers import families, models
-from helpers.families import numerics
+from helpers.engine import numerics
 
 CLASSES = families.registry()
 ALL = list(CLASSES)

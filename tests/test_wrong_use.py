@@ -93,7 +93,7 @@ MISTAKES = {  # what is done, and what the error must name
     "latent_size '2'": (lambda m: drawing("2"), "'2'"),
     "latent_size conv": (lambda m: models.conv_decoder(SHAPE, -3), "-3"),
     "family": (lambda m: build(family="gauss"), "'gauss'", "laplace"),
-    "likelihood": (lambda m: build(likelihood="poisson"), "'poisson'", "gaussian"),
+    "likelihood": (lambda m: build(likelihood="cauchy"), "'cauchy'", "gaussian"),
     "architecture": (lambda m: build(architecture="unet"), "'unet'", "conv"),
     "hidden conv": (lambda m: build(architecture="conv", hidden=(4,)), "(4,)", "conv"),
     "hidden number": (lambda m: build(hidden=4), "hidden", "4"),

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from helpers.engine.checked import ContentError
+
 FIRST = 2  # batches that are looked at: later ones would cost time, and err alike
 
 
@@ -80,8 +82,9 @@ class Watch:
             and None not in spec.shape[1:].as_list()
             for spec in specs
         )
-        if known:
-            self.look(tf.nest.map_structure(zeros, dataset.element_spec))
+        if known and self.check is not None:
+            with suppress(ContentError):
+                self.check(tf.nest.map_structure(zeros, dataset.element_spec))
 
     def over_dataset(self, tf: Any, dataset: Any) -> Any:
         """Return the data set; a second pass over it might give other batches."""

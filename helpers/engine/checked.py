@@ -1,7 +1,8 @@
 """The one place that checks what users give: pictures, codes, labels, weights, shapes.
 
-Whatever takes pictures lets them through here once, and goes on with float32. Every
-error is a ValueError that says what was expected, what came, and what to do.
+Whatever takes pictures, or other data, lets them through here once, and goes on with
+float32. Every error is a ValueError that says what was expected, what came, and what to
+do.
 """
 
 import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
@@ -9,15 +10,35 @@ import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 # isort: split
 from collections.abc import Sequence
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
-Span = tuple[float, float]
-UNIT: Span = (0.0, 1.0)  # the pixels that a model draws, and is trained on
-NEAR: Span = (-10.0, 10.0)  # those of noisy pictures, and no others' by far
+
+class Span(NamedTuple):
+    """The numbers that an array may hold: how far they reach, and their name."""
+
+    low: float
+    high: float
+    step: float = 0.0  # of which they are multiples, if it is not 0
+    what: str = "pixels"
+    way: str = "scale them, or clip"  # to mend others
+
+
+UNIT = Span(0.0, 1.0)  # the pixels that a model draws, and is trained on
+NEAR = Span(-10.0, 10.0)  # those of noisy pictures, and no others' by far
+BYTES = Span(0.0, 1.0, 1 / 255, way="8-bit ones are np.round(255 * x) / 255")
+REAL = Span(-1e3, 1e3, what="values", way="standardise, (x - mean) / deviation")
+COUNTS = Span(0.0, 1e6, 1.0, "counts", "no logarithms, shares or differences")
+CLASSES = Span(0.0, 1.0, 1.0, "classes", "np.eye(classes)[labels] makes them")
+FINITE = Span(-1e30, 1e30, what="values")
 ROUNDING = 1e-5  # what a filter may leave beside them
+HALF = 2.5e-4  # and what half precision takes from a number up to 1
+
+
+class ContentError(ValueError):
+    """The shape is right, and what it holds is not: zeros would not do either."""
 
 
 def float32(x: Any) -> Any:
@@ -44,22 +65,23 @@ def numbers(x: Any, name: str) -> np.ndarray:
 def pictures(
     x: Any,
     shape: Sequence[int | str | None] | None = None,
-    name: str = "pictures",
+    name: str | None = None,
     span: Span = UNIT,
     fewest: int = 1,
 ) -> np.ndarray:
-    """Return pictures (n, *shape) as float32.
+    """Return pictures, or other data, (n, *shape) as float32.
 
     Args:
         shape: of one picture; None or a word stands for any size, no shape for any.
         name: what the pictures are, for the error.
-        span: the lowest and the highest pixel allowed; whole numbers are 0 and 1.
+        span: the numbers allowed; of pictures in ``NEAR`` whole ones are 0 and 1.
         fewest: pictures.
 
     Raises:
         ValueError: they are no real numbers, of another shape, fewer, or leave the
             span (nan does).
     """
+    name = name or ("x" if shape and len(shape) != 3 else "pictures")
     x = numbers(x, name)
     shape = x.shape[1:] or ("size",) if shape is None else shape
     sizes = zip(shape, x.shape[1:], strict=False)
@@ -72,17 +94,30 @@ def pictures(
         )
     if not x.size:
         if len(x):
-            raise ValueError(f"{name} must have pixels, and are {x.shape}")
+            raise ValueError(f"{name} must have {span.what}, and are {x.shape}")
         return float32(x)
-    low, high = float(x.min()), float(x.max())
-    least, most = span if x.dtype.kind == "f" else UNIT
-    if not (least - ROUNDING <= low and high <= most + ROUNDING):
-        way = "divide by 255" if high > 2 else "scale them, or clip"
-        raise ValueError(
-            f"pixels of {name} must lie in [{least:g}, {most:g}], and span "
-            f"[{low:g}, {high:g}]: {way}; leave out what holds nan"
-        )
+    check_span(x, name, UNIT if span == NEAR and x.dtype.kind != "f" else span)
     return float32(x)
+
+
+def check_span(x: np.ndarray, name: str, span: Span) -> None:
+    """Raise ValueError unless all numbers in x (at least one) are those of a span."""
+    low, high = float(x.min()), float(x.max())
+    if not (span.low - ROUNDING <= low and high <= span.high + ROUNDING):
+        way = "divide by 255" if high > 2 and span.what == "pixels" else span.way
+        raise ValueError(
+            f"{span.what} of {name} must lie in [{span.low:g}, {span.high:g}], and "
+            f"span [{low:g}, {high:g}]: {way}; leave out what holds nan"
+        )
+    if span.step:
+        x = float32(x)
+        between = x[np.abs(x - span.step * np.round(x / span.step)) > HALF]
+        if between.size:
+            kind = "whole" if span.step == 1 else f"multiples of {span.step:.4g}"
+            raise ValueError(
+                f"{span.what} of {name} must be {kind}, and {between.size} are not, "
+                f"such as {between[0]:g}: {span.way}"
+            )
 
 
 def remedy(found: tuple, expected: tuple) -> str:
@@ -115,12 +150,12 @@ def codes(z: Any, latent_size: int, name: str = "codes") -> np.ndarray:
     return float32(z)
 
 
-def labels(y: Any, count: int, classes: int) -> np.ndarray:
+def labels(y: Any, count: int, classes: int, name: str = "labels") -> np.ndarray:
     """Return labels (count,) as int32; ValueError unless integers from 0 on."""
     y = np.asarray(y)
     if y.shape != (count,) or not np.isin(y, range(classes)).all():
         raise ValueError(
-            f"labels must be {count} integers from 0 to {classes - 1}, and "
+            f"{name} must be {count} integers from 0 to {classes - 1}, and "
             f"have shape {y.shape} and values {np.unique(y)}"
         )
     return y.astype("int32")

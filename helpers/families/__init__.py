@@ -3,6 +3,7 @@
 import helpers.engine.quiet_start
 
 # isort: split
+from helpers.engine.numerics import standard_exponential
 from helpers.families.base import Family, get_family, registry
 from helpers.families.independent import (
     Exponential,
@@ -19,5 +20,4 @@ from helpers.families.learned import (
     MixturePriorFamily,
     VampPriorFamily,
 )
-from helpers.families.numerics import standard_exponential
 from helpers.families.sphere import PowerSpherical

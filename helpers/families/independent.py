@@ -7,8 +7,7 @@ import numpy as np
 import scipy.stats
 from keras import ops
 
-from helpers.families.base import Family, register
-from helpers.families.numerics import (
+from helpers.engine.numerics import (
     bounded,
     digamma,
     inner_uniform,
@@ -18,6 +17,7 @@ from helpers.families.numerics import (
     softly_bounded,
     standard_exponential,
 )
+from helpers.families.base import Family, register
 
 
 @register

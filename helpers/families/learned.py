@@ -144,6 +144,8 @@ class UnitRange(keras.constraints.Constraint):
 class VampPriorFamily(LearnedPriorFamily):
     """q normal, p the mean of the posteriors at K learned pseudo-pictures.
 
+    They lie in [0, 1], those of data of any other kind too.
+
     Source: Tomczak and Welling (2018), "VAE with a VampPrior".
     """
 
@@ -182,7 +184,9 @@ class VampPriorFamily(LearnedPriorFamily):
 
 
 def smooth_noise(shape, dtype=None):
-    """Return soft random blobs in [0, 1], (n, height, width, channels)."""
+    """Return soft random blobs in [0, 1], (n, height, width, channels); else noise."""
+    if len(shape) != 4:
+        return keras.random.uniform(shape, dtype=dtype)
     count, height, width, channels = shape
     coarse = keras.random.uniform((count, 4, 4, channels), dtype=dtype)
     return ops.image.resize(coarse, (height, width), data_format="channels_last")

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.stats
 from keras import ops
 
+from helpers.engine.numerics import digamma, log_gamma_ratio, unit_vector
 from helpers.families.base import Family, register
-from helpers.families.numerics import digamma, log_gamma_ratio, unit_vector
 
 
 @register

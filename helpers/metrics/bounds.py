@@ -1,4 +1,7 @@
-"""Bounds on ln p(x) of held-out pictures (n, height, width, channels), in nats."""
+"""Bounds on ln p(x) of held-out pictures (n, height, width, channels), in nats.
+
+Of other data, rows of a table (n, columns), they are in nats per row.
+"""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from helpers.engine import checked
-from helpers.likelihoods import Bernoulli
+from helpers.likelihoods import Bernoulli, DiscretisedLogistic
 from helpers.models import VAE, ConditionalVAE
 
 
@@ -37,7 +40,8 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
 
     Raises:
         ValueError: another shape, no picture, or pixels that leave [0, 1] (a Gaussian
-            decoder's, far), so in all measures.
+            decoder's, far), and what else the likelihood has no density for; so in all
+            measures.
     """
     compiled = vae.compiled
     if not compiled:  # evaluate asks for it, even of a model with loaded weights
@@ -51,7 +55,7 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
 
 def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return each picture's rate and distortion, both (n,): minus the ELBO in sum."""
-    x = plain_pictures(vae, x, vae.likelihood.span)
+    x = plain_pictures(vae, x)
     parameters, z = sampled_codes(vae, x, seed)
     rate = ops.sum(vae.family.kl_divergence(parameters, z), axis=-1)
     nll = vae.likelihood.negative_log_likelihood
@@ -60,14 +64,14 @@ def elbo_terms(vae: VAE, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.n
     return ops.convert_to_numpy(rate), ops.convert_to_numpy(distortion)
 
 
-def plain_pictures(vae: VAE, x: np.ndarray, span: checked.Span) -> np.ndarray:
+def plain_pictures(vae: VAE, x: np.ndarray, purpose: str = "measure") -> np.ndarray:
     """Return pictures as float32; ValueError too for a model of pairs."""
     if isinstance(vae, ConditionalVAE):
         raise ValueError(
             "this measure is for a VAE of pictures alone, and got a ConditionalVAE: "
             "elbo, rate_per_latent and active_units take (pictures, labels)"
         )
-    return vae.checked(x, span=span)
+    return vae.checked(x, purpose=purpose)
 
 
 def sampled_codes(vae: VAE, x: np.ndarray, seed: int):
@@ -88,11 +92,12 @@ def iwae_bound(vae: VAE, x: np.ndarray, samples: int, seed: int = 0) -> float:
             ones have a looser bound than those drawn from them (``binarised``) have on
             average by the same q, since ln of the mean weight is convex in x.
     """
-    x = plain_pictures(vae, x, checked.NEAR)
+    coins = isinstance(vae.likelihood, Bernoulli)
+    x = plain_pictures(vae, x, "look" if coins else "measure")
     if samples < 1:
         raise ValueError(f"samples per picture must be at least 1, and are {samples}")
     others = x[(x != 0) & (x != 1)]
-    if isinstance(vae.likelihood, Bernoulli) and others.size:
+    if coins and others.size:
         raise ValueError(
             "bounds of Bernoulli decoders are compared on pixels 0 and 1, and one is "
             f"{others[0]:g}: call binarised(x) first"
@@ -154,17 +159,22 @@ def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
     The pictures are 8-bit ones, multiples of 1/255. Uniform noise fills the steps
     between their 256 values, so that the density of the noisy pictures bounds the
     probability of the 8-bit ones. Source: Theis, van den Oord and Bethge (2016), "A
-    note on the evaluation of generative models", section 3.1.
+    note on the evaluation of generative models", section 3.1. A discretised logistic
+    likelihood gives the probabilities themselves, without noise.
 
     Raises:
         ValueError: the likelihood is Bernoulli, which has no density of grey values, or
-            the pixels leave [0, 1].
+            not one of pixels; or the pixels leave [0, 1].
     """
-    if isinstance(vae.likelihood, Bernoulli):
+    if isinstance(vae.likelihood, Bernoulli) or vae.likelihood.span.what != "pixels":
         raise ValueError(
-            "bits need a density of pixel values: build it with likelihood='gaussian'"
+            "bits need a density of grey pixels, and the likelihood is "
+            f"{type(vae.likelihood).__name__}, of {vae.likelihood.span.what}: build it "
+            "with likelihood='gaussian' or 'discretised_logistic'"
         )
-    x = plain_pictures(vae, x, checked.UNIT)
+    x = checked.pictures(plain_pictures(vae, x, "look"))
+    if isinstance(vae.likelihood, DiscretisedLogistic):
+        return -elbo(vae, x).elbo / math.prod(x.shape[1:]) / math.log(2)
     noise = np.random.default_rng(seed).random(x.shape, np.float32)
     nats = -elbo(vae, (255 * x + noise) / 256).elbo / math.prod(x.shape[1:])
     return nats / math.log(2) + 8  # a step is 1/256 wide

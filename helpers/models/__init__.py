@@ -13,6 +13,7 @@ from helpers.models.build import (
     build_vae,
 )
 from helpers.models.conditional import ConditionalVAE
+from helpers.models.denoising import DenoisingVAE
 from helpers.models.networks import (
     DECODER_WIDTHS,
     ENCODER_WIDTHS,

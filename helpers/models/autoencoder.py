@@ -30,9 +30,10 @@ class EncoderDecoder(GuardedModel):
     ``encoder`` and ``decoder`` are models of their own, to be called, saved or cut
     open. Whatever takes pictures, Keras's methods too, takes numbers of any type and
     raises ValueError for other shapes, too few of them, or pixels far from [0, 1].
+    Data of any shape, such as rows of a table or signals, are taken like pictures.
 
     Subclasses give ``call``, ``encode`` and ``to_pictures``, which turns the decoder's
-    unbounded outputs into pictures in [0, 1].
+    unbounded outputs into pictures in [0, 1], or what else the data are.
 
     Raises:
         ValueError: encoder and decoder are no such models, or of other pictures.
@@ -63,7 +64,10 @@ class EncoderDecoder(GuardedModel):
         return self.decoder.input_shape[-1]
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        """Return pictures (n, height, width, channels), in [0, 1], of codes (n, d)."""
+        """Return pictures (n, height, width, channels), or what else, of codes (n, d).
+
+        Pictures lie in [0, 1].
+        """
         z = checked.codes(z, self.decoder.input_shape[-1])
         return ops.convert_to_numpy(self.to_pictures(in_batches(self.decoder, z)))
 
@@ -108,14 +112,35 @@ class Autoencoder(EncoderDecoder):
     To be trained by ``compile("adam", "mse")`` and ``fit(x, x)``. The last layer is
     linear, as in PCA, so that no pixel can saturate and stop learning; ``reconstruct``
     clips pictures to [0, 1], ``predict`` leaves them as they are.
+
+    Args:
+        bounded: True for pictures; False for standardised data, which are not clipped.
     """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        bounded: bool = True,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, **kwargs)
+        self.bounded = bounded
+
+    def checked(self, x: Any, **options) -> np.ndarray:
+        return super().checked(
+            x, **options if self.bounded else options | {"span": checked.REAL}
+        )
 
     def call(self, x):
         return self.decoder(self.encoder(x))
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """Return codes (n, d) of pictures (n, height, width, channels) in [0, 1]."""
+        """Return codes (n, d) of pictures (n, height, width, channels), or others."""
         return in_batches(self.encoder, self.checked(x))
 
     def to_pictures(self, outputs):
-        return ops.clip(outputs, 0, 1)
+        return ops.clip(outputs, 0, 1) if self.bounded else outputs
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "bounded": self.bounded}

@@ -1,4 +1,4 @@
-"""Ready-made, untrained models for pictures (height, width, channels) in [0, 1]."""
+"""Ready-made, untrained models: of pictures, and of data of any other shape."""
 
 import functools
 import math
@@ -12,8 +12,10 @@ from helpers.families import Family, get_family
 from helpers.likelihoods import Gaussian, Likelihood
 from helpers.models.autoencoder import Autoencoder
 from helpers.models.conditional import ConditionalVAE
+from helpers.models.denoising import DenoisingVAE
 from helpers.models.networks import (
     Shape,
+    checked_shape,
     conv_decoder,
     conv_encoder,
     dense_decoder,
@@ -34,20 +36,24 @@ def build_autoencoder(
     architecture: str = "dense",
     *,
     hidden: Sequence[int] | None = None,
+    bounded: bool = True,
 ) -> Autoencoder:
     """Return an autoencoder.
 
     Args:
-        architecture: ``"dense"`` or ``"conv"``.
+        image_shape: (height, width, channels) of a picture, or any other shape:
+            (columns,) of a table, (times, channels) of a signal.
+        architecture: ``"dense"``, or ``"conv"``, which takes pictures alone.
         hidden: widths of a dense encoder's hidden layers, which the decoder has in
             reverse order. None: ``ENCODER_WIDTHS`` and ``DECODER_WIDTHS``.
+        bounded: False for standardised data, which need not lie in [0, 1].
 
     Raises:
         ValueError: an argument is not one of these, or ``latent_size`` below 1.
     """
     encoder, decoder = builders(architecture, hidden)
     return Autoencoder(
-        encoder(image_shape, latent_size), decoder(image_shape, latent_size)
+        encoder(image_shape, latent_size), decoder(image_shape, latent_size), bounded
     )
 
 
@@ -60,14 +66,18 @@ def build_vae(
     architecture: str = "dense",
     *,
     hidden: Sequence[int] | None = None,
+    denoising: bool = False,
 ) -> VAE:
-    """Return a VAE.
+    """Return a VAE: of a table by ``build_vae((42,), likelihood="poisson")``.
 
-    The arguments and errors are those of ``VAE`` and ``build_autoencoder``.
+    With ``denoising`` it is a ``DenoisingVAE``, which gets noisy pictures, and clean
+    ones as targets. The other arguments and the errors are those of ``VAE`` and
+    ``build_autoencoder``.
     """
     encoder, decoder = builders(architecture, hidden)
     family = get_family(family)
-    return VAE(
+    kind = DenoisingVAE if denoising else VAE
+    return kind(
         encoder(image_shape, latent_size, outputs=family.parameter_names),
         decoder(image_shape, latent_size, family=family),
         family,
@@ -103,8 +113,9 @@ def build_conditional_vae(
     """
     encoder, decoder = builders("dense", hidden)
     names = get_family("normal").parameter_names
+    size = math.prod(checked_shape(image_shape))
     return ConditionalVAE(
-        encoder((math.prod(image_shape) + classes,), latent_size, outputs=names),
+        encoder((size + classes,), latent_size, outputs=names),
         decoder(image_shape, latent_size + classes),
         "normal",
         likelihood,

@@ -65,11 +65,15 @@ class ConditionalVAE(VAE):
         return ops.concatenate([flat, ops.one_hot(labels, self.classes)], axis=1)
 
     def posterior(self, x) -> list:
-        return super().posterior(self.with_class(*pair(x)))
+        return keras.tree.flatten(self.encoder(self.encoder_inputs(*pair(x))))
 
     def posterior_arrays(self, x) -> list[np.ndarray]:
-        inputs = ops.convert_to_numpy(self.with_class(*self.checked(x)))
+        inputs = ops.convert_to_numpy(self.encoder_inputs(*self.checked(x)))
         return keras.tree.flatten(in_batches(self.encoder, inputs))
+
+    def encoder_inputs(self, pictures, labels):
+        """Return the features of pictures, with the one-hot labels behind them."""
+        return self.with_class(self.likelihood.features(pictures), labels)
 
     def call(self, x, training=False):
         pictures, labels = pair(x)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from keras import layers
 from helpers.families import Family, Normal, get_family
 from helpers.layers import ResidualDense
 
-Shape = tuple[int, int, int]
+Shape = Sequence[int]
 ENCODER_WIDTHS = (512, 256)
 DECODER_WIDTHS = (256, 512, 512, 512)  # more: here they buy the most nats
 PATCH = 4  # the stride, in pixels, of the convolution next to the picture
@@ -19,7 +20,7 @@ SQUEEZE = 48  # the channels of the map next to the code
 
 
 def dense_encoder(
-    image_shape: Sequence[int],
+    image_shape: Shape,
     latent_size: int,
     outputs: Sequence[str] = ("code",),
     hidden: Sequence[int] = ENCODER_WIDTHS,
@@ -29,7 +30,7 @@ def dense_encoder(
 
     Source: Kingma and Welling (2013), appendix C, with more layers.
     """
-    pictures = keras.Input(image_shape, name="x")
+    pictures = keras.Input(checked_shape(image_shape), name="x")
     flat = layers.Flatten(name="flatten")(pictures)
     features = hidden_layers(flat, hidden, activation)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
@@ -45,7 +46,8 @@ def dense_decoder(
     """Return a model from a family's codes (batch, d) to unbounded pixels."""
     codes = keras.Input((checked_size(latent_size),), name="z")
     features = hidden_layers(standardised(codes, family), hidden, activation)
-    size = int(math.prod(image_shape))
+    image_shape = checked_shape(image_shape)
+    size = math.prod(image_shape)
     pixels = layers.Dense(size, dtype="float32", name="pixels")
     output = layers.Reshape(image_shape, dtype="float32", name="output")
     return keras.Model(codes, output(pixels(features)), name="decoder")
@@ -76,7 +78,7 @@ def conv_encoder(
     halves height and width; a 1 x 1 convolution to ``SQUEEZE`` channels comes before
     the heads, which hold most weights.
     """
-    pictures = keras.Input(image_shape, name="x")
+    pictures = keras.Input(checked_shape(image_shape, conv=True), name="x")
     features = pictures
     stages = zip(filters, strides(filters), strict=True)
     for index, (count, stride) in enumerate(stages, start=1):
@@ -100,7 +102,7 @@ def conv_decoder(
     and crops. The first layer makes ``SQUEEZE`` channels, which a 1 x 1 convolution
     widens to ``filters[0]``.
     """
-    height, width, channels = image_shape
+    height, width, channels = checked_shape(image_shape, conv=True)
     steps = strides(filters)[::-1]
     stride = math.prod(steps)
     rows, columns = math.ceil(height / stride), math.ceil(width / stride)
@@ -148,6 +150,19 @@ def heads(features: Any, latent_size: int, outputs: Sequence[str]) -> Any:
         layers.Dense(size, dtype="float32", name=name)(features) for name in outputs
     ]
     return tensors[0] if len(tensors) == 1 else tensors
+
+
+def checked_shape(image_shape: Shape, conv: bool = False) -> tuple[int, ...]:
+    """Return the shape of one picture, or row; ValueError unless networks have it."""
+    sizes = tuple(image_shape) if isinstance(image_shape, Sequence) else ()
+    whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
+    if not sizes or not whole or (conv and len(sizes) != 3):
+        expected = "(height, width, channels)" if conv else "integers from 1 on, (42,),"
+        raise ValueError(
+            f"image_shape must be {expected} for this architecture, and is "
+            f"{image_shape!r}: of an array x it is x.shape[1:], and 'dense' takes any"
+        )
+    return tuple(map(int, sizes))
 
 
 def checked_size(latent_size: int) -> int:

@@ -21,11 +21,6 @@ COMPILE = inspect.signature(keras.Model.compile)
 BOUNDS = ("sigmoid", "hard_sigmoid", "tanh", "softmax", "relu", "softplus")
 
 
-def draws_in_unit(likelihood: Likelihood) -> bool:
-    """Return whether mean pictures are the sigmoid of a decoder's outputs."""
-    return type(likelihood).mean is Likelihood.mean
-
-
 def last_activation(network: keras.Model) -> str | None:
     """Return the name of a network's last operation that is more than a reshape."""
     for layer in reversed(getattr(network, "operations", network.layers)):
@@ -44,24 +39,27 @@ class VAE(EncoderDecoder, ReportingModel):
 
     ``fit(x)``, with no targets, since the target is x; training and validation report
     ``loss``, ``rate`` (the KL) and ``distortion`` (the negative log-likelihood), in
-    nats per picture. Each picture's are multiplied by its ``sample_weight``, if given,
-    and summed over the number of pictures, as Keras does. ``predict(x)`` returns the
-    mean pictures, in [0, 1], of sampled codes.
+    nats per picture, or per row of a table. Each picture's are multiplied by its
+    ``sample_weight``, if given, and summed over the number of pictures, as Keras does.
+    ``predict(x)`` returns the mean pictures, in [0, 1], of sampled codes; of other
+    data the likelihood's ``mean``.
 
     Source: Kingma and Welling (2013), equation 10.
 
     Args:
-        encoder: pictures to the posterior's parameters, one output for each of the
-            family's ``parameter_names``, in that order.
+        encoder: pictures (the likelihood's ``features`` of them) to the posterior's
+            parameters, one output for each of the family's ``parameter_names``, in that
+            order.
         decoder: codes to unbounded pixels (logits) of the pictures' shape.
         family: a family or its name.
-        likelihood: a likelihood layer, ``"bernoulli"`` or ``"gaussian"``.
+        likelihood: a likelihood layer, or a name that ``get_likelihood`` knows. It
+            says which numbers x may hold; the shape is free.
         beta: the weight of the KL, or a schedule of it (see ``KLDivergence``).
 
     Raises:
         ValueError: the encoder's outputs don't fit the family or the decoder; encoder
-            and decoder are of other pictures; the decoder bounds its outputs, though
-            the likelihood takes logits.
+            and decoder are of other pictures, or not as wide as the likelihood; the
+            decoder bounds its outputs, though the likelihood takes logits.
     """
 
     needs_targets = False
@@ -81,6 +79,7 @@ class VAE(EncoderDecoder, ReportingModel):
         self.sampling = Sampling(self.family)
         self.kl_divergence = KLDivergence(self.family, beta)
         self.check_encoder()
+        self.likelihood.check_width(self.decoder.output_shape)
         self.check_logits()
         self.family.connect(encoder)
 
@@ -97,10 +96,11 @@ class VAE(EncoderDecoder, ReportingModel):
     def check_logits(self) -> None:
         """Raise ValueError if outputs are squeezed before the likelihood does that."""
         bound = last_activation(self.decoder)
-        if bound in BOUNDS and draws_in_unit(self.likelihood):
+        if bound in BOUNDS and self.likelihood.takes_logits:
             raise ValueError(
                 f"the decoder must end in unbounded logits, and ends in {bound!r}: the "
-                "likelihood takes their sigmoid, so give the last layer no activation"
+                f"likelihood {type(self.likelihood).__name__} bounds them itself, so "
+                "give the last layer no activation"
             )
 
     def compile(self, *args, **kwargs):
@@ -131,9 +131,7 @@ class VAE(EncoderDecoder, ReportingModel):
     ) -> tuple:
         if purpose == "look":
             return self.checked(x), None, None
-        near = checked.NEAR if purpose == "train" else self.likelihood.span
-        drawn = draws_in_unit(self.likelihood) and purpose == "train"
-        pictures = self.checked(x, span=checked.UNIT if drawn else near, **options)
+        pictures = self.checked(x, purpose=purpose, **options)
         if y is not None and y is not x:
             self.refuse_others(pictures, y)
         first = keras.tree.flatten(pictures)[0]
@@ -141,6 +139,14 @@ class VAE(EncoderDecoder, ReportingModel):
             weights = checked.weights(weights, len(first))
         targets = self.needs_targets or weights is not None or y is not None
         return pictures, first if targets else None, weights
+
+    def checked(self, x: Any, *, purpose: str = "look", **options) -> Any:
+        """Return pictures as float32; ValueError unless model and likelihood take them.
+
+        ``purpose`` is "train", "measure", "look" or "noisy": see ``Likelihood``.
+        """
+        shape = self.decoder.output_shape[1:]
+        return self.likelihood.checked(x, shape, purpose, **options)
 
     def refuse_others(self, x: Any, y: Any) -> None:
         """Raise ValueError unless targets are the pictures themselves."""
@@ -154,25 +160,33 @@ class VAE(EncoderDecoder, ReportingModel):
             raise ValueError(
                 f"a VAE's targets are its own pictures, and others came, {shapes}: "
                 "leave y out. A ConditionalVAE takes labels, x = (pictures, labels), "
-                "an Autoencoder noisy pictures, with the clean ones as targets"
+                "an Autoencoder noisy pictures, with the clean ones as targets, and so "
+                "does build_vae(..., denoising=True)"
             )
 
     def posterior(self, x) -> list:
         """Return q(z|x)'s parameters, one tensor (batch, d) for each of their names."""
-        return keras.tree.flatten(self.encoder(x))
+        return keras.tree.flatten(self.encoder(self.likelihood.features(x)))
 
     def posterior_arrays(self, x: np.ndarray) -> list[np.ndarray]:
         """Return ``posterior`` of pictures of any number as arrays (n, d)."""
-        return keras.tree.flatten(in_batches(self.encoder, self.checked(x)))
+        return in_batches(self.posterior, self.checked(x))
 
     def call(self, x, training=False):
-        parameters = self.posterior(x)
+        return self.compared(x, x, training)
+
+    def compared(self, seen, x, training):
+        """Return mean pictures of codes of what was seen, and count the loss of x."""
+        parameters = self.posterior(seen)
         z = self.sampling(parameters)
         self.kl_divergence(parameters, z, training=training)
         return self.likelihood(x, self.decoder(z), training=training)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """Return posterior means (n, d) of pictures (n, height, width, channels)."""
+        """Return posterior means (n, d) of pictures (n, height, width, channels).
+
+        Of other data, (n, ...), likewise.
+        """
         parameters = [ops.convert_to_tensor(p) for p in self.posterior_arrays(x)]
         return ops.convert_to_numpy(self.family.posterior_mean(parameters))
 
@@ -183,6 +197,8 @@ class VAE(EncoderDecoder, ReportingModel):
         self, count: int, temperature: float = 1.0, seed: int = 0
     ) -> np.ndarray:
         """Return mean pictures (count, height, width, channels) of the prior's codes.
+
+        They are of the data's shape, whatever that is, and the likelihood's ``mean``.
 
         ``temperature`` scales the codes' distance from the prior's mean; on the sphere,
         whose mean is its centre, any other than 1 leaves the sphere and asks for what

@@ -1,5 +1,8 @@
-"""What the families are made of: safe samplers, bounded exponents, gamma functions."""
+"""What densities are made of: safe samplers, bounded exponents, gamma functions."""
 
+import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
+
+# isort: split
 import math
 from collections.abc import Sequence
 from typing import Any
