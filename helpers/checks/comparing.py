@@ -115,7 +115,10 @@ def unnamed(attempt, inputs, results, expected) -> str:
         if lost:
             return f"{lost} of {right.size} values are nan or infinite"
     difference = max(map(largest_difference, results, expected))
-    return f"the largest difference from the right answer is {difference:.3g}"
+    return (
+        f"the largest difference from the right answer is {difference:.3g} (of values "
+        "above 1, the share of the value)"
+    )
 
 
 def largest_difference(result, right) -> float:

@@ -165,6 +165,9 @@ IWAE = {
     ),
     "exp(-1000) is 0 and its logarithm infinite: subtract the largest log weight first "
     "(log-sum-exp)": lambda w: np.log(np.mean(np.exp(w), axis=1)),
+    "each picture has its own largest log weight: axis=1, keepdims=True": (
+        lambda w: w.max() + np.log(np.mean(np.exp(w - w.max()), axis=1))
+    ),
     "the largest log weight was subtracted: add it again, outside the logarithm": (
         lambda w: iwae(w) - w.max(axis=1)
     ),
@@ -185,7 +188,9 @@ def check_iwae(attempt: Function) -> str:
     """Check ``iwae(log_weights)``: ln of the mean weight, (n, K) to (n,)."""
     rng = np.random.default_rng(0)
     mild, wide = rng.normal(size=(3, 4)), -500 * rng.random(size=(2, 6))
-    return check(attempt, iwae, [(mild,), (mild - 1000,), (wide,)], IWAE)
+    far = np.full((2, 6), -1000.0)  # one picture's weights are small, the other's not
+    far[0, 0] = 0
+    return check(attempt, iwae, [(mild,), (mild - 1000,), (wide,), (far,)], IWAE)
 
 
 def active_units(z_mean, threshold, axis=0, spread=np.var):
@@ -205,6 +210,9 @@ ACTIVE_UNITS = {
     ),
     "how many latents are above the threshold, not below": (
         lambda z, threshold: z.shape[1] - active_units(z, threshold)
+    ),
+    "latent by latent: eigenvalues count the directions in which all of them vary": (
+        lambda z, threshold: (np.linalg.eigvalsh(np.cov(z.T)) > threshold).sum()
     ),
     "the threshold is an argument: 0.01 is only its usual value": (
         lambda z, threshold: active_units(z, 0.01)
@@ -228,4 +236,5 @@ def check_active_units(attempt: Function) -> str:
     middles = np.array([0, 0, 0, 2, 0.5, 1, 0, 0])
     z_mean = np.random.default_rng(0).normal(size=(5000, 8)) * scales + middles
     inputs = [(z_mean, 0.01), (z_mean[:700, 1:], 0.001), (z_mean[:60, :3], 0.5)]
+    inputs.append((np.repeat(z_mean[:200, :1], 4, axis=1), 0.5))  # four that agree
     return check(attempt, active_units, inputs, ACTIVE_UNITS)

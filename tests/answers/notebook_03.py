@@ -281,6 +281,9 @@ MISTAKES = {
             np.logaddexp.reduce(w, axis=1) - np.log(len(w))
         ),
         "log-sum-exp": lambda w: np.log(np.exp(w).mean(axis=1)),
+        "its own largest": lambda w: (
+            np.log(np.exp(w - np.amax(w)).mean(axis=1)) + np.amax(w)
+        ),
         "add it again": lambda w: np.log(
             np.exp(w - w.max(axis=1, keepdims=True)).mean(axis=1)
         ),
@@ -297,6 +300,11 @@ MISTAKES = {
         "not their size": lambda z, t: int((abs(z.mean(axis=0)) > t).sum()),
         "over the pictures": lambda z, t: int((z.var(axis=1) > t).sum()),
         "not below": lambda z, t: int((z.var(axis=0) < t).sum()),
+        "eigenvalues": lambda z, t: int(
+            (
+                np.linalg.svd(z - z.mean(0), compute_uv=False) ** 2 / (len(z) - 1) > t
+            ).sum()
+        ),
         "threshold is an argument": lambda z, t: int((z.var(axis=0) > 1e-2).sum()),
         "not which share": lambda z, t: (z.var(axis=0) > t).mean(),
         "sum up the latents": lambda z, t: z.var(axis=0) > t,
