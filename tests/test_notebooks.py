@@ -299,13 +299,22 @@ def lacking_words(notebook):
     ]
 
 
+def large_constants(source):
+    """The numbers above 100 that stand in code, as of units or digits, as words."""
+    nodes = (getattr(node, "value", None) for node in ast.walk(ast.parse(source)))
+    return {f"{n:,}" for n in nodes if type(n) in (int, float) and n > 100}
+
+
 def wrong_words(notebook):
     """Alternatives that no call of their cell gives, and written numbers not printed.
 
-    A number that a call computes is the run's own; one in words must be printed.
+    A number that a call computes is the run's own; one in words must be printed, or be
+    a large one of the code.
     """
     said = "".join(text for output in outputs_of(notebook) for text in texts_of(output))
     shown, wrong = set(NUMBER.findall(said)), []
+    for cell in cells_of(notebook, "code"):
+        shown |= large_constants(cell.source)
     for cell in cells_of(notebook, "code"):
         texts = [f.metadata["alt"] for f in figures_in(cell) if "alt" in f.metadata]
         calls = list(descriptions_of(cell)) if texts else []
@@ -325,6 +334,8 @@ def wrong_words(notebook):
         ('describe("falls to 94.7 nats")', "falls to 94.7 nats", ["94.7"]),
         ('describe(f"rises to {x}")', "falls to 94.7", ["falls to 94.7"]),
         ("plot()", "falls to 94.7", ["falls to 94.7"]),
+        ('units = 1024\ndescribe("of 1,024 units")', "of 1,024 units", []),
+        ('units = 94\ndescribe("of 94 units")', "of 94 units", ["94"]),
     ],
 )
 def test_a_wrong_alternative_is_found(source, saved, wrong):
