@@ -288,7 +288,8 @@ def test_a_judge_cannot_tell_cats_from_cats(cats):
 @pytest.mark.slow
 def test_a_judge_sees_no_shift_by_a_pixel(cats):
     moved, others = (x[:, :, first : 63 + first] for first, x in enumerate(cats))
-    assert metrics.two_sample_test(moved, others).low < 0.5
+    found = metrics.two_sample_test(moved, others)
+    assert found.low < 0.52 and found.value < 0.58  # red raised a little: 0.82
 
 
 @pytest.mark.slow

@@ -93,6 +93,12 @@ class Counted(joblib.parallel.BACKENDS["threading"]):
         Counted.submitted += 1
         return super().submit(func, callback)
 
+    if not hasattr(joblib.parallel.BACKENDS["threading"], "submit"):  # before 1.5
+
+        def apply_async(self, func, callback=None):
+            Counted.submitted += 1
+            return super().apply_async(func, callback)
+
 
 def test_a_registered_backend_gets_every_call(tmp_path):
     joblib.register_parallel_backend("counted", Counted)
