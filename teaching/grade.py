@@ -12,7 +12,7 @@ from pathlib import Path
 
 from helpers.engine import paths
 from teaching import reports, submissions
-from teaching.marks import UNMARKED, Row, mark_submission
+from teaching.marks import Row, mark_submission
 from teaching.processes import Limits
 
 JOBS = min(2, os.cpu_count() or 1)
@@ -35,7 +35,7 @@ def grade(folder: Path, out: Path, limits: Limits, jobs: int = JOBS) -> list[Row
             rows += marked
             right = sum(row.mark or 0 for row in marked)
             said = f"{right} of {len(marked)} right"
-            if marked[0].mark is UNMARKED:
+            if marked[0].mark is None:
                 said = marked[0].message
             print(reports.one_line(f"{submission.where}: {said}"))
     rows = reports.best(rows)

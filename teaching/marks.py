@@ -10,8 +10,6 @@ from teaching.exercises import Exercise, course
 from teaching.processes import Child, Failure, Limits
 from teaching.submissions import Submission, UnreadableError, read
 
-UNMARKED = None  # what a teacher must look at; 0 is wrong, 1 is right
-
 
 @dataclass(frozen=True)
 class Row:
@@ -20,7 +18,7 @@ class Row:
     student: str
     notebook: str
     exercise: str
-    mark: int | None
+    mark: int | None  # 1 is right, 0 is not; None is for a teacher to look at
     message: str
     where: str
 
@@ -42,7 +40,7 @@ def mark_submission(submission: Submission, limits: Limits) -> list[Row]:
         known = isinstance(error, UnreadableError)
         told = str(error) if known else f"{type(error).__name__}: {error}"
         told = f"not marked: {told[:300]}"
-        return [Row(submission.student, "", "", UNMARKED, told, submission.where)]
+        return [Row(submission.student, "", "", None, told, submission.where)]
     return [
         Row(
             submission.student,
@@ -70,7 +68,7 @@ def exercises_in(cells: list[tuple[int, str]]) -> list[Exercise]:
 
 def mark_exercises(
     exercises: list[Exercise], code: Code, limits: Limits
-) -> list[tuple[Exercise, Answer | None, int | None, str]]:
+) -> list[tuple[Exercise, Answer | None, int, str]]:
     """Return answer, mark and message for each exercise.
 
     All answers run in one process, until one of them ends it. One that is not right
@@ -101,7 +99,7 @@ def mark_exercises(
 
 def mark_answer(
     exercise: Exercise, answer: Answer, process: Child
-) -> tuple[int | None, str, bool]:
+) -> tuple[int, str, bool]:
     """Return mark and message, and whether the process can go on."""
     failed = None
     try:

@@ -37,9 +37,8 @@ def best(rows: Iterable[Row]) -> list[Row]:
     """Return the best of several marks for one exercise, sorted; other rows stay."""
     kept: dict[tuple, Row] = {}
     for row in rows:
-        key = (row.student, row.notebook, row.exercise)
-        if not row.exercise:
-            key += (row.where,)
+        file = "" if row.exercise else row.where
+        key = (row.student, row.notebook, row.exercise, file)
         if key not in kept or row.worth > kept[key].worth:
             kept[key] = row
     return sorted(kept.values(), key=lambda row: (row.student, row.notebook))

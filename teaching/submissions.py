@@ -24,30 +24,33 @@ class UnreadableError(ValueError):
     """A file is no notebook; says why."""
 
 
-def find(folder: Path) -> Iterator[Submission]:
-    """Yield all notebooks and links below a folder, and other files on its top level.
+def find(folder: Path) -> list[Submission]:
+    """Return all notebooks and links, other files of the top level, folders without any.
 
     A student is the folder on the top level, else the file without the notebook's name.
     Names that begin with a dot are passed over, such as Jupyter's checkpoints.
     """
+    inner = [
+        path
+        for path in visible(folder)
+        if is_notebook(path) or len(path.parts) == 1 or (folder / path).is_symlink()
+    ]
+    students = {path.parts[0] for path in inner if len(path.parts) > 1}
+    for path in sorted(folder.iterdir()):
+        silent = path.name not in students and not path.name.startswith(".")
+        if silent and path.is_dir() and not path.is_symlink():
+            inner.append(Path(path.name))
+    return [Submission(student_of(p, folder), folder / p, str(p)) for p in inner]
+
+
+def visible(folder: Path) -> Iterator[Path]:
+    """Yield files and links below a folder, as paths in it; links are not followed."""
     for around, folders, names in os.walk(folder):
-        folders[:] = sorted(n for n in folders if not n.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if Path(around, name).is_symlink()]
         for name in sorted([*names, *links]):
-            path = Path(around, name)
-            inner = path.relative_to(folder)
-            wanted = is_notebook(path) or path.is_symlink() or len(inner.parts) == 1
-            if wanted and not name.startswith("."):
-                yield Submission(student_of(inner), path, str(inner))
-        if Path(around).parent == folder and not any(map(is_notebook, below(around))):
-            inner = Path(around).relative_to(folder)
-            yield Submission(student_of(inner / "x"), Path(around), str(inner))
-
-
-def below(folder: str) -> Iterator[Path]:
-    """Yield what a folder holds, links to folders not followed."""
-    for around, _, names in os.walk(folder):
-        yield from (Path(around, name) for name in names)
+            if not name.startswith("."):
+                yield Path(around, name).relative_to(folder)
 
 
 def is_notebook(path: Path) -> bool:
@@ -55,9 +58,9 @@ def is_notebook(path: Path) -> bool:
     return path.suffix.lower() == ".ipynb"
 
 
-def student_of(inner: Path) -> str:
-    """Return whose file this is, from its path in the folder."""
-    if len(inner.parts) > 1:
+def student_of(inner: Path, folder: Path) -> str:
+    """Return whose file or folder this is, from its path in the folder of all."""
+    if len(inner.parts) > 1 or (folder / inner).is_dir():
         return inner.parts[0]
     name = re.sub(r"[ _.-]*0[1-6]_[a-z]+(_[a-z]+)*[ _.-]*", "", inner.stem)
     return name or inner.stem

@@ -125,7 +125,7 @@ def test_an_answer_brings_what_it_needs_and_no_more():
     ],
 )
 def test_a_student_is_a_folder_or_a_part_of_the_name(name, student):
-    assert submissions.student_of(Path(name)) == student
+    assert submissions.student_of(Path(name), Path()) == student
 
 
 def test_functions_of_exercises_are_told_apart_by_name():
