@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers.engine import paths
 from teaching import reports, submissions
 from teaching.marks import Row, mark_submission
-from teaching.processes import Limits
+from teaching.processes import Limits, try_out
 
 JOBS = min(2, os.cpu_count() or 1)
 
@@ -24,10 +24,12 @@ def grade(folder: Path, out: Path, limits: Limits, jobs: int = JOBS) -> list[Row
     Raises:
         NotADirectoryError: there is no such folder.
         OSError: the marks can't be written.
+        RuntimeError: no answer at all can be run here.
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder")
-    found = list(submissions.find(folder))
+    try_out(limits)
+    found = submissions.find(folder)
     rows: list[Row] = []
     with ThreadPoolExecutor(jobs) as threads:
         marking = threads.map(partial(mark_submission, limits=limits), found)
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     limits = Limits(seconds=chosen.seconds, hidden=(chosen.folder, out))
     try:
         rows = grade(chosen.folder, out, limits, chosen.jobs)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     students = len({row.student for row in rows})

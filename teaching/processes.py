@@ -167,6 +167,20 @@ class Child:
         return f"{json.dumps(request)}\n".encode()
 
 
+def try_out(limits: Limits) -> None:
+    """Run an answer that can't fail.
+
+    Raises:
+        RuntimeError: it failed, so that all others would.
+    """
+    try:
+        with Child(limits) as process:
+            process.load(Answer("f", 1, ("def f():\n    return 1",)))
+            process.function()()
+    except Failure as error:
+        raise RuntimeError(f"no answer can be run here: {error}") from None
+
+
 def environment(folder: str) -> dict[str, str]:
     """Return the environment variables of an answer: none of the marker's own."""
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

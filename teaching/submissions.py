@@ -25,22 +25,22 @@ class UnreadableError(ValueError):
 
 
 def find(folder: Path) -> list[Submission]:
-    """Return all notebooks and links, other files of the top level, folders without any.
+    """Return all notebooks and links, other files on top, folders without notebooks.
 
     A student is the folder on the top level, else the file without the notebook's name.
     Names that begin with a dot are passed over, such as Jupyter's checkpoints.
     """
-    inner = [
-        path
-        for path in visible(folder)
-        if is_notebook(path) or len(path.parts) == 1 or (folder / path).is_symlink()
+    found = [
+        Submission(student_of(inner), folder / inner, str(inner))
+        for inner in visible(folder)
+        if is_notebook(inner) or len(inner.parts) == 1 or (folder / inner).is_symlink()
     ]
-    students = {path.parts[0] for path in inner if len(path.parts) > 1}
+    students = {submission.student for submission in found}
     for path in sorted(folder.iterdir()):
-        silent = path.name not in students and not path.name.startswith(".")
-        if silent and path.is_dir() and not path.is_symlink():
-            inner.append(Path(path.name))
-    return [Submission(student_of(p, folder), folder / p, str(p)) for p in inner]
+        own = path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+        if own and path.name not in students:
+            found.append(Submission(path.name, path, path.name))
+    return found
 
 
 def visible(folder: Path) -> Iterator[Path]:
@@ -58,9 +58,9 @@ def is_notebook(path: Path) -> bool:
     return path.suffix.lower() == ".ipynb"
 
 
-def student_of(inner: Path, folder: Path) -> str:
-    """Return whose file or folder this is, from its path in the folder of all."""
-    if len(inner.parts) > 1 or (folder / inner).is_dir():
+def student_of(inner: Path) -> str:
+    """Return whose file this is, from its path in the folder of all."""
+    if len(inner.parts) > 1:
         return inner.parts[0]
     name = re.sub(r"[ _.-]*0[1-6]_[a-z]+(_[a-z]+)*[ _.-]*", "", inner.stem)
     return name or inner.stem

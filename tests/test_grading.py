@@ -125,7 +125,7 @@ def test_an_answer_brings_what_it_needs_and_no_more():
     ],
 )
 def test_a_student_is_a_folder_or_a_part_of_the_name(name, student):
-    assert submissions.student_of(Path(name), Path()) == student
+    assert submissions.student_of(Path(name)) == student
 
 
 def test_functions_of_exercises_are_told_apart_by_name():
@@ -264,3 +264,9 @@ def test_the_command_says_where_the_marks_are(tmp_path, capsys):
     assert str(tmp_path / "out" / "marks.csv") in said.out
     assert grade.main([str(tmp_path / "nowhere")]) == 1
     assert "nowhere is no folder" in capsys.readouterr().err
+
+
+def test_nothing_is_marked_where_no_answer_can_run(tmp_path):
+    with pytest.raises(RuntimeError, match="no answer can be run here"):
+        grade.grade(tmp_path, tmp_path / "out", Limits(memory=1 << 20))
+    assert not (tmp_path / "out").exists()
