@@ -18,6 +18,7 @@ class Statement:
     code: str
     binds: frozenset[str]  # names
     needs: frozenset[str]  # names, those in functions' bodies too
+    is_definition: bool  # of a function or class
     is_stub: bool
 
 
@@ -54,9 +55,12 @@ class Code:
     def answer(self, name: str) -> Answer | None:
         """Return the last definition of a name, stubs left out; None if there is none.
 
-        Of every name that it needs, and they need, the last definition comes first.
+        Of every name that it needs, and they need, the last definition comes first. Any
+        other value of a name, as in ``f = f(3)``, counts only where none is defined.
         """
-        last = {n: s for s in self.statements if not s.is_stub for n in s.binds}
+        kept = [s for s in self.statements if not s.is_stub]
+        kept.sort(key=lambda s: s.is_definition)
+        last = {name: statement for statement in kept for name in statement.binds}
         if name not in last:
             return None
         chosen, seen = [s for s in self.statements if "*" in s.binds], set()
@@ -80,7 +84,7 @@ class Code:
         """Return where a name is defined by what is no Python, or nothing."""
         defines = re.compile(rf"^\s*(async\s+)?def\s+{name}\b", re.MULTILINE)
         return "; ".join(
-            f"cell {cell} defines it too, but is no Python: {fault}"
+            f"cell {cell} defines it, but is no Python: {fault}"
             for cell, text, fault in self.broken
             if defines.search(text)
         )
@@ -117,14 +121,19 @@ def statement_of(cell: int, node: ast.stmt) -> Statement:
         tables += table.get_children()
         found = (s for s in table.get_symbols() if s.is_global() and s.is_referenced())
         needs |= {s.get_name() for s in found}
-    stub = isinstance(node, ast.FunctionDef) and is_stub(node)
-    return Statement(cell, code, frozenset(binds), frozenset(needs), stub)
+    definition = isinstance(node, ast.FunctionDef | ast.ClassDef) or (
+        isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda)
+    )
+    return Statement(
+        cell, code, frozenset(binds), frozenset(needs), definition, is_stub(node)
+    )
 
 
-def is_stub(function: ast.FunctionDef) -> bool:
-    """Whether all that a function does is to raise NotImplementedError."""
-    body = function.body[ast.get_docstring(function) is not None :]
-    match body:
+def is_stub(node: ast.stmt) -> bool:
+    """Whether this is a function that does nothing but raise NotImplementedError."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    match node.body[ast.get_docstring(node) is not None :]:
         case [ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name))]:
             return name == "NotImplementedError"
     return False

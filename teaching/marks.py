@@ -47,7 +47,7 @@ def mark_submission(submission: Submission, limits: Limits) -> list[Row]:
             exercise.notebook,
             exercise.title,
             mark,
-            message,
+            message[:1000],
             f"{submission.where}, cell {answer.cell}" if answer else submission.where,
         )
         for exercise, answer, mark, message in marked

@@ -139,8 +139,10 @@ class Child:
                 if len(came) > child.LINE:
                     raise Failure("it sent more than can be an answer")
             elif open_:
-                with contextlib.suppress(BrokenPipeError):  # its end is read next
+                try:
                     unsent = unsent[os.write(self.requests, unsent) :]
+                except BrokenPipeError:
+                    unsent = unsent[:0]  # what ended is seen as the end of replies
             else:
                 raise Failure("it gave no answer in time: does it wait for something?")
         with contextlib.suppress(ValueError, RecursionError):

@@ -137,10 +137,8 @@ def test_functions_of_exercises_are_told_apart_by_name():
 
 
 def test_an_answer_runs_in_a_folder_of_its_own_without_our_environment():
-    code = (
-        "import os\ndef f():\n    return [dict(os.environ), os.getcwd(), os.getsid(0)]"
-    )
-    code = code.replace("dict(os.environ)", "sorted(os.environ)")
+    values = "sorted(os.environ), os.getcwd(), os.getsid(0)"
+    code = f"import os\ndef f():\n    return {values}"
     with Child(Limits()) as process:
         process.load(Code([(1, code)]).answer("f"))
         names, folder, session = process.function()()
@@ -172,13 +170,12 @@ def snapshot(folder):
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """The folders of submissions and marks, marks by student, and changes outside."""
+    """Rows, the folders of marks and of temporary files, and changes elsewhere."""
     top = tmp_path_factory.mktemp("class")
     folder, outside, spare, out = (top / n for n in ("in", "outside", "spare", "out"))
     for made in (folder, outside, spare):
         made.mkdir()
-    files_outside = outside / "kept", outside / "deeper" / "kept"
-    for path in files_outside:
+    for path in (outside / "kept", outside / "deeper" / "kept"):
         handed_in.written(path, b"kept")
     handed_in.hand_in(folder, outside, NAMES)
     before = snapshot(folder) | snapshot(outside)
