@@ -92,7 +92,7 @@ def unpack(packed: Any) -> Any:
         return (tuple if kind == "tuple" else list)(map(unpack, value))
     if kind == "npy":
         file = io.BytesIO(base64.b64decode(value, validate=True))
-        array = np.lib.format.read_array(file, allow_pickle=False)
+        array = np.array(np.lib.format.read_array(file, allow_pickle=False))
         return array if array.ndim else array[()]  # a number is no array
     text = str(dict(others)["text"])
     return type(str(value)[:60], (), {"__str__": lambda self: text})()

@@ -114,6 +114,11 @@ def test_an_answer_brings_what_it_needs_and_no_more():
     assert found[-1].startswith("def f")
 
 
+def test_a_function_counts_before_a_value_of_its_name():
+    code = Code([(1, "def f(x):\n    return x"), (2, "f = f(3)")])
+    assert code.answer("f").cell == 1
+
+
 @pytest.mark.parametrize(
     ("name", "student"),
     [
@@ -265,5 +270,5 @@ def test_the_command_says_where_the_marks_are(tmp_path, capsys):
 
 def test_nothing_is_marked_where_no_answer_can_run(tmp_path):
     with pytest.raises(RuntimeError, match="no answer can be run here"):
-        grade.grade(tmp_path, tmp_path / "out", Limits(memory=1 << 20))
+        grade.grade(tmp_path, tmp_path / "out", Limits(waiting=0))
     assert not (tmp_path / "out").exists()
