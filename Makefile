@@ -3,12 +3,13 @@ PYTHON ?= python3
 BUDGET ?= short
 JOBS ?=
 MINUTES ?= 30
+FOLDER ?= submissions
 REPO ?=
 TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run book data test fast soak lab lint save results stamp release lock audit floor clean
+.PHONY: run book data test fast soak lab lint save results kit grade stamp release lock audit floor clean
 
 run: book  ## the book, then every notebook run on this machine; pages land in build/run/
 	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET) $(if $(JOBS),--jobs $(JOBS))
@@ -28,7 +29,7 @@ fast: .venv/test-ready  ## the unit tests that take no seconds each, in less tha
 soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
 		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py \
-		tests/test_uses.py tests/test_places.py
+		tests/test_uses.py tests/test_places.py tests/test_grading.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -43,6 +44,12 @@ save: .venv/ready  ## run with the full budget on real data and save the outputs
 
 results: .venv/ready  ## half an hour of the experiment behind data/results; again goes on with it
 	$(BIN)/python -m helpers.engine.results --minutes $(MINUTES)
+
+kit: .venv/ready  ## every notebook without answers and with all of them, for a class: build/kit/
+	$(BIN)/python -m teaching.versions
+
+grade: .venv/ready  ## make grade FOLDER=submissions: marks and feedback land in build/grades/
+	$(BIN)/python -m teaching.grade "$(FOLDER)"
 
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
 	$(BIN)/python -m helpers.engine.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))

@@ -33,6 +33,7 @@ FLOORS = (
     {"plots"},
 )
 ROOMS = set().union(*FLOORS)
+KIT = sorted((ROOT / "teaching").glob("*.py"))  # for classes; no part of the package
 COMMANDS = {  # only they import each other, so on top of all
     ROOT / "helpers/engine/results.py",
     *(ROOT / "helpers/engine/studies").glob("*.py"),
@@ -156,6 +157,8 @@ TARGETS = {
     "floor": "--resolution lowest-direct .*pyproject.toml .*--extra test",
     "fast": 'pytest tests -m "not slow"',
     "results": "-m helpers.engine.results --minutes 30",
+    "kit": "-m teaching.versions",
+    "grade": '-m teaching.grade "submissions"',
 }
 
 
@@ -206,7 +209,13 @@ def length(function):
     return lines - documented * (first.end_lineno - first.lineno + 1)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_helper_needs_the_kit_for_classes():
+    for path in MODULES:
+        tops = {name.split(".")[0] for name in imports_of(path.read_text())}
+        assert "teaching" not in tops, path
+
+
+@pytest.mark.parametrize("path", MODULES + KIT, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_module_and_its_functions_are_short(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 400
@@ -277,13 +286,14 @@ README = (ROOT / "README.md").read_text()
         "SECURITY.md",
         "data/README.md",
         "data/results/README.md",
+        "teaching/grading.md",
     ],
 )
 def test_links_and_names_of_files_lead_somewhere(name):
     text = (ROOT / name).read_text()
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     links = [link for link in links if not re.match(r"https?://|#|mailto:", link)]
-    named = re.findall(r"`((?:helpers|tests)/[^`*\s]*)`", text)
+    named = re.findall(r"`((?:helpers|teaching|tests)/[^`*\s]*)`", text)
     assert links or named
     for target in links + named:
         assert (ROOT / target.split("#")[0]).exists(), target

@@ -1,0 +1,1 @@
+"""For teachers: notebooks without answers, and marks for those that come back."""
