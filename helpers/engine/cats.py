@@ -19,7 +19,10 @@ from helpers.engine.results import RESULTS, read_csv, write_csv
 BATCH, ROUND, LEARNING_RATE = 32, 500, 2e-3  # pictures per step, steps per round, peak
 PRECISION = "mixed_bfloat16"  # of the networks in training; what is measured is float32
 RUNGS = {  # channels by stage, residual blocks per stage of encoder and decoder, steps
-    "plain": {"filters": [64, 128], "blocks": [0, 0], "steps": 3000},
+    "plain": {"filters": [64, 128], "blocks": [0, 0], "steps": 7000},
+    "one_block": {"filters": [64, 128], "blocks": [1, 1], "steps": 3300},
+    "two_blocks": {"filters": [64, 128], "blocks": [1, 2], "steps": 2600},
+    "wide": {"filters": [96, 192], "blocks": [1, 2], "steps": 1400},
 }
 SHIPPED = {  # what the chosen network is trained for, at full length
     "normal": {},
@@ -29,7 +32,7 @@ SHIPPED = {  # what the chosen network is trained for, at full length
     "sigma_learned": {"sigma": "learned"},
     "sigma_one": {"sigma": 1.0},
 }
-CHOSEN, STEPS = "plain", 20_000
+CHOSEN, STEPS = "two_blocks", 20_000
 USUAL = {"family": "normal", "latents": 64, "sigma": "optimal", "seed": 0}
 PARTS = ("validation", "test")
 COLUMNS = ("name", *USUAL, "filters", "blocks", "parameters", "pictures")
