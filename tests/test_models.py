@@ -223,8 +223,8 @@ def test_convolutions_keep_maps_small_and_go_back_the_same_way():
         assert sides == [8, 16]
 
     def stage(filters, blocks):
-        """Two 3 x 3 convolutions and a norm per block, and a norm."""
-        return blocks * (2 * (9 * filters + 1) * filters + filters) + filters
+        """Two 3 x 3 convolutions and a norm per block."""
+        return blocks * (2 * (9 * filters + 1) * filters + filters)
 
     patches, narrow = 8 * 8 * 3 * 64, 4 * 4 * 64 * 128
     encoder = patches + 64 + narrow + 128 + 128 * 48 + 48 + 2 * (3072 * 64 + 64)

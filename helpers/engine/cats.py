@@ -18,11 +18,12 @@ from helpers.engine.results import RESULTS, read_csv, write_csv
 
 BATCH, ROUND, LEARNING_RATE = 32, 500, 2e-3  # pictures per step, steps per round, peak
 PRECISION = "mixed_bfloat16"  # of the networks in training; what is measured is float32
+SLOWER = {"learning_rate": 1e-3}  # 0.002 makes networks of many layers start badly
 RUNGS = {  # channels by stage, residual blocks per stage of encoder and decoder, steps
     "plain": {"filters": [64, 128], "blocks": [0, 0], "steps": 7000},
-    "one_block": {"filters": [64, 128], "blocks": [1, 1], "steps": 3300},
-    "two_blocks": {"filters": [64, 128], "blocks": [1, 2], "steps": 2600},
-    "wide": {"filters": [96, 192], "blocks": [1, 2], "steps": 1400},
+    "one_block": {"filters": [64, 128], "blocks": [1, 1], "steps": 3300} | SLOWER,
+    "two_blocks": {"filters": [64, 128], "blocks": [1, 2], "steps": 2600} | SLOWER,
+    "wide": {"filters": [96, 192], "blocks": [1, 2], "steps": 1400} | SLOWER,
 }
 SHIPPED = {  # what the chosen network is trained for, at full length
     "normal": {},
@@ -35,7 +36,8 @@ SHIPPED = {  # what the chosen network is trained for, at full length
 CHOSEN, STEPS = "two_blocks", 20_000
 USUAL = {"family": "normal", "latents": 64, "sigma": "optimal", "seed": 0}
 PARTS = ("validation", "test")
-COLUMNS = ("name", *USUAL, "filters", "blocks", "parameters", "pictures")
+COLUMNS = ("name", *USUAL, "filters", "blocks", "learning_rate")
+COLUMNS += ("parameters", "pictures")
 COLUMNS += ("seconds", "processor_seconds", "train_psnr")
 COLUMNS += tuple(f"{p}_{figure}" for p in PARTS for figure in ("bits", "rate", "psnr"))
 COLUMNS += ("lead", "lead_error", "active_units", "block_ratio")
@@ -100,7 +102,9 @@ def principal_components(cats, size: int):
     return PrincipalComponents(cats.x_train, size)
 
 
-def trained(cats, name: str, steps: int, seed: int, **network) -> dict:
+def trained(
+    cats, name: str, steps: int, seed: int, learning_rate=LEARNING_RATE, **network
+) -> dict:
     """Train a network, or go on with it; keep its weights, and return its history.
 
     The pictures are the training photographs and their mirror images.
@@ -121,7 +125,7 @@ def trained(cats, name: str, steps: int, seed: int, **network) -> dict:
         steps=steps,
         held_out=cats.x_validation,
         batch_size=BATCH,
-        learning_rate=LEARNING_RATE,
+        learning_rate=learning_rate,
         rounds=max(1, steps // ROUND),
         seed=seed,
         callbacks=[processor_clock()],
@@ -158,7 +162,7 @@ def float32_model(configuration: dict):
     """Return a trained network as it ships: weights of 16 bits, computing with 32."""
     from helpers.models import load_weights
 
-    others = ("name", "steps", "seed")
+    others = ("name", "steps", "seed", "learning_rate")
     vae = build(**{k: v for k, v in configuration.items() if k not in others})
     folder = paths.build_folder() / "cats"
     load_weights(vae, folder / f"{configuration['name']}.weights.npz")
@@ -202,6 +206,8 @@ def as_row(configuration: dict, result: dict) -> tuple[dict, list[dict]]:
     shown = {k: configuration[k] for k in ("name", *USUAL) if k in configuration}
     for key in ("filters", "blocks"):
         shown[key] = "-".join(map(str, configuration.get(key, ())))
+    if "steps" in configuration:
+        shown["learning_rate"] = configuration.get("learning_rate", LEARNING_RATE)
     figures = {key: value for key, value in result.items() if key != "curve"}
     curve, name = result["curve"], {"name": configuration["name"]}
     points = zip(*curve.values(), strict=True)

@@ -129,9 +129,10 @@ def conv_decoder(
 def refined(features: Any, blocks: int, name: str) -> Any:
     """Return maps (batch, h, w, c) after residual blocks of 3 x 3, and an activation.
 
-    A block adds nothing at first, since its second convolution begins at zero. The
-    root mean square of a pixel's channels becomes 1 before a block, and behind the last
-    one: in training and afterwards alike, whatever else is in the batch.
+    A block adds nothing at first, since its second convolution begins at zero. What it
+    adds is computed from channels whose root mean square is 1 at every place, in
+    training and afterwards alike. The sum itself is never normalised: it would forget
+    how bright and how rich in contrast a place is, and pictures must be given back.
 
     Source: He et al. (2016), "Identity mappings in deep residual networks"; Zhang and
     Sennrich (2019), "Root mean square layer normalization".
@@ -147,8 +148,6 @@ def refined(features: Any, blocks: int, name: str) -> Any:
         )
         added = outer(inner(added))
         features = layers.Add(name=f"{name}_{block}")([features, added])
-    if blocks:
-        features = layers.RMSNormalization(name=f"{name}_norm")(features)
     return layers.Activation("silu", name=f"{name}_silu")(features)
 
 
