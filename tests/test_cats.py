@@ -1,23 +1,17 @@
-"""The command that trains the cats' networks: its tables, and how it goes on."""
+"""The study that trains the cats' networks: its rows, and how a run goes on."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 
 from helpers import datasets, metrics, models
-from helpers.engine import backups, cats, sweeps
+from helpers.engine import backups, sweeps
+from helpers.engine.studies import cats
 
 NETWORK = {"filters": [4, 4], "blocks": [1, 1]}
 RUN = {"name": "normal", **cats.USUAL, "latents": 3, **NETWORK, "steps": 6}
-FIGURES = set(cats.COLUMNS) - {
-    "name",
-    *cats.USUAL,
-    "filters",
-    "blocks",
-    "learning_rate",
-}
+BASELINE = {"latents", *(f"{part}_psnr" for part in ("train", "validation", "test"))}
 
 
 @pytest.fixture
@@ -26,18 +20,13 @@ def tiny(monkeypatch, tmp_path):
     x = np.random.default_rng(0).random((80, 64, 64, 3), "float32") ** 4
     photographs = datasets.Dataset(x[:40], x[40:60], x[60:], "cats", "here")
     known = {"ROUND": 2, "BATCH": 8, "PRECISION": "float32"}
-    known |= {"load_photographs": lambda: photographs, "RESULTS": tmp_path / "results"}
+    known |= {"load": lambda: photographs}
     for name, value in known.items():
         monkeypatch.setattr(cats, name, value)
     monkeypatch.setattr(cats.paths, "build_folder", lambda: tmp_path / "build")
     (tmp_path / "weights").mkdir()
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     return photographs
-
-
-def rows_of(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_run_stands_in_the_grid_once_and_fits_its_table():
@@ -62,13 +51,16 @@ def test_what_ships_is_what_the_course_builds():
 
 @pytest.mark.slow
 def test_a_run_trains_a_network_and_measures_it_as_it_ships(tiny, tmp_path):
-    run = json.loads(json.dumps(cats.run(RUN), default=float))
-    assert set(run) == {*FIGURES, "curve"}
-    assert run["pictures"] == 6 * 8 and run["curve"]["pictures"] == [16, 32, 48]
-    assert set(run["curve"]) | {"name"} == set(cats.CURVES)
+    made = json.loads(json.dumps(cats.run(RUN), default=float))
+    [run], curve = made["cats"], made["cats_curves"]
+    assert {"name", *run} == set(cats.COLUMNS)
+    assert (run["filters"], run["blocks"]) == ("4-4", "1-1")
+    assert run["pictures"] == 6 * 8
+    assert [point["pictures"] for point in curve] == [16, 32, 48]
+    assert {"name", *curve[0]} == set(cats.CURVES)
     assert run["processor_seconds"] > 0 and run["seconds"] > 0
     vae = models.build_cat_vae(latent_size=3, filters=[4, 4], blocks=[1, 1])
-    models.load_weights(vae, tmp_path / "build" / "cats" / "normal.weights.npz")
+    models.load_weights(vae, tmp_path / "weights" / "cats_normal.npz")
     assert run["parameters"] == vae.count_params()
     drawn, pca = (
         vae.reconstruct(tiny.x_test),
@@ -104,75 +96,29 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tiny, tmp_path, monkeypatch
     assert not weights.exists()
     again = cats.run(RUN)
     assert weights.read_bytes() == expected
-    timed = ("seconds", "processor_seconds")
-    for one, other in zip(whole.items(), again.items(), strict=True):
-        if one[0] not in timed:
-            np.testing.assert_equal(one, other)
-    assert again["processor_seconds"] > 0
+    for [row] in (whole["cats"], again["cats"]):
+        assert row.pop("processor_seconds") > 0 and row.pop("seconds") > 0
+    assert whole == again
 
 
 @pytest.mark.slow
 def test_baselines_have_a_row_each(tiny):
-    for name, columns in (
-        ("photographs", {"block_ratio"}),
-        ("pca_3", {"block_ratio", "train_psnr", "validation_psnr", "test_psnr"}),
-    ):
-        run = cats.run({"name": name, "latents": 3})
-        assert run.pop("curve") == {} and set(run) == columns
-        assert all(np.isfinite(list(run.values())))
+    for name, columns in (("photographs", {"latents"}), ("pca_3", BASELINE)):
+        made = cats.run({"name": name, "latents": 3})
+        [row] = made["cats"]
+        assert made["cats_curves"] == [] and set(row) == {"block_ratio", *columns}
+        assert all(np.isfinite(list(row.values())))
 
 
-def finished(name):
-    """What ``run`` returns, made up."""
-    figures = dict.fromkeys(sorted(FIGURES), 0.123456789)
-    curve = {"pictures": [16_000, 32_000], "loss": [9.5, 8.25]}
-    return figures | {"curve": curve | {"rate": [1.0, 2.0], "distortion": [8.5, 6.25]}}
+def test_a_rung_of_the_ladder_does_not_ship(tiny, tmp_path):
+    rung = {**RUN, "name": "plain", "steps": 2}
+    cats.run(rung)
+    assert (tmp_path / "build" / "cats" / "plain.weights.npz").exists()
+    assert not list((tmp_path / "weights").iterdir())
 
 
-def test_the_command_goes_on_with_what_the_table_lacks(tiny, tmp_path, monkeypatch):
-    names = [each["name"] for each in cats.grid()]
-    folder, asked = tmp_path / "build" / "cats", []
-    folder.mkdir(parents=True)
-    name = "helpers.engine.cats:run"
-
-    def interrupted(function, todo, place, workers, threads, minutes, resumes):
-        assert (function, place, workers, minutes) == (name, folder, 2, 0.5)
-        assert resumes and threads >= 1
-        asked.append([each["name"] for each in todo])
-        (folder / f"{todo[-1]['name']}.weights.npz").write_bytes(b"weights")
-        record = {"function": name, "configuration": todo[-1], "seconds": 1.0}
-        record["result"] = finished(todo[-1]["name"])
-        sweeps.place_of(name, todo[-1], folder).write_text(json.dumps(record))
-        raise sweeps.SweepError("one failed")
-
-    monkeypatch.setattr(sweeps, "sweep", interrupted)
-    arguments = ["--minutes", "0.5", "--workers", "2"]
-    assert cats.main([*arguments, "laplace", "normal"]) == 1
-    table = tmp_path / "results" / "cats.csv"
-    assert [row["name"] for row in rows_of(table)] == ["normal"]
-    assert (tmp_path / "weights" / "cats_normal.npz").read_bytes() == b"weights"
-    for file in folder.glob("*.json"):
-        file.unlink()  # another machine has the tables alone
-    assert cats.main(arguments) == 1
-    assert asked == [["laplace", "normal"], [n for n in names if n != "normal"]]
-    rows = rows_of(table)
-    assert tuple(rows[0]) == cats.COLUMNS
-    assert [row["name"] for row in rows] == ["normal", names[-1]]
-    assert {row["test_psnr"] for row in rows} == {"0.123457"}
-    assert rows[0]["filters"] == "-".join(map(str, cats.RUNGS[cats.CHOSEN]["filters"]))
-    points = rows_of(table.with_name("cats_curves.csv"))
-    assert [point["loss"] for point in points] == ["9.5", "8.25"] * 2
-    assert cats.main([*arguments, "normal"]) == 0 and len(asked) == 2
-    assert len(list((tmp_path / "weights").glob("*"))) == 1  # of what ships
-
-
-def test_the_command_asks_for_photographs(monkeypatch, tmp_path, capsys):
+def test_it_asks_for_photographs(monkeypatch):
     drawn = datasets.Dataset(*np.zeros((3, 1, 64, 64, 3)), "drawn cats", "here")
     monkeypatch.setattr(datasets, "load_cats", lambda: drawn)
-    monkeypatch.setattr(cats, "RESULTS", tmp_path)
-    monkeypatch.setattr(cats.paths, "build_folder", lambda: tmp_path)
-    assert cats.main(["pca_64"]) == 1
-    assert "these are drawn cats: run" in capsys.readouterr().err
-    assert not list(tmp_path.glob("**/*.log"))
-    with pytest.raises(SystemExit):
-        cats.main(["no such run"])
+    with pytest.raises(ValueError, match="these are drawn cats: run"):
+        cats.load()

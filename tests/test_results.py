@@ -45,8 +45,8 @@ def tiny(monkeypatch, tmp_path):
     known = {"ROUND": 2, "DIGITS": 8, "IMPORTANCE": 40, "SAMPLES": 110}
     for name, value in known.items():
         monkeypatch.setattr(study, name, value)
-    for module in (study, recipes, planes, results.digits):
-        monkeypatch.setattr(module, "load_digits", lambda: digits)
+    for module in (study, recipes, planes):
+        monkeypatch.setattr(module, "load", lambda: digits)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "build")
     return digits
@@ -187,9 +187,9 @@ def test_the_command_goes_on_with_what_the_tables_lack(tiny, tmp_path, monkeypat
     monkeypatch.setattr(study, "grid", lambda: grid)
     asked = []
 
-    def interrupted(function, todo, folder, workers, minutes):
+    def interrupted(function, todo, folder, workers, minutes, resumes):
         assert function == "helpers.engine.studies.families:run"
-        assert (folder, workers) == (raw, 3) and 0.4 < minutes <= 0.5
+        assert (folder, workers, resumes) == (raw, 3, False) and 0.4 < minutes <= 0.5
         asked.append(todo)
         write_record(todo[-1], finished_run(todo[-1]["seed"]), raw)
         raise sweeps.SweepError("one failed")
@@ -248,7 +248,8 @@ def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
     stand_in = datasets.Dataset(*np.zeros((3, 1, 28, 28, 1)), "small digits", "here")
     monkeypatch.setattr(datasets, "load_mnist", lambda: stand_in)
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
-    assert results.main([]) == 1
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    assert results.main(["planes"]) == 1
     assert "this is small digits: save mnist.npz in data/" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/*.log"))
 
@@ -256,7 +257,7 @@ def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
 def test_the_command_names_its_studies(capsys):
     with pytest.raises(SystemExit):
         results.main(["family"])
-    assert "recipes, planes, families, not family" in capsys.readouterr().err
+    assert "recipes, planes, families, cats, not family" in capsys.readouterr().err
 
 
 # The results themselves, where they have been made

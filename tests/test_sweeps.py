@@ -1,5 +1,6 @@
 """Sweeps: nothing lost, nothing half done."""
 
+import functools
 import json
 import os
 import re

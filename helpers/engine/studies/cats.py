@@ -1,0 +1,203 @@
+"""Networks for photographs of cats: a ladder of them, and the ones that ship."""
+
+import time
+
+import numpy as np
+
+from helpers.engine import files, paths
+
+BATCH, ROUND, LEARNING_RATE = 32, 500, 2e-3  # pictures per step, steps per round, peak
+PRECISION = "mixed_bfloat16"  # of the networks in training; what is measured is float32
+SLOWER = {"learning_rate": 1e-3}  # 0.004 diverged, 0.002 began below the plain network
+RUNGS = {  # channels by stage, residual blocks per stage of encoder and decoder, steps
+    "plain": {"filters": [64, 128], "blocks": [0, 0], "steps": 7000},
+    "one_block": {"filters": [64, 128], "blocks": [1, 1], "steps": 3300} | SLOWER,
+    "two_blocks": {"filters": [64, 128], "blocks": [1, 2], "steps": 2600} | SLOWER,
+    "wide": {"filters": [96, 192], "blocks": [1, 2], "steps": 1400} | SLOWER,
+}
+SHIPPED = {  # what the chosen network is trained for, at full length
+    "normal": {},
+    "laplace": {"family": "laplace"},
+    "exponential": {"family": "exponential"},
+    "shifted_exponential": {"family": "shifted_exponential"},
+    "sigma_learned": {"sigma": "learned"},
+    "sigma_one": {"sigma": 1.0},
+}
+CHOSEN, STEPS = "two_blocks", 20_000
+USUAL = {"family": "normal", "latents": 64, "sigma": "optimal", "seed": 0}
+PARTS = ("validation", "test")
+KEYS = ("name",)
+COLUMNS = (*KEYS, *USUAL, "filters", "blocks", "learning_rate")
+COLUMNS += ("parameters", "pictures")
+COLUMNS += ("seconds", "processor_seconds", "train_psnr")
+COLUMNS += tuple(f"{p}_{figure}" for p in PARTS for figure in ("bits", "rate", "psnr"))
+COLUMNS += ("lead", "lead_error", "active_units", "block_ratio")
+CURVES = (*KEYS, "pictures", "loss", "rate", "distortion")
+TABLES = {"cats": COLUMNS, "cats_curves": CURVES}
+RESUMES = True  # in the middle of a training too
+
+
+def grid() -> list[dict]:
+    """Return every run: the baselines, the ladder, and what ships."""
+    baselines = [{"name": "photographs"}]
+    baselines += [{"name": f"pca_{size}", "latents": size} for size in (64, 128)]
+    ladder = [{"name": name, **USUAL, **rung} for name, rung in RUNGS.items()]
+    full = RUNGS[CHOSEN] | {"steps": STEPS}
+    finals = {**SHIPPED, "latents_128": {"latents": 128}}
+    return [
+        *baselines,
+        *ladder,
+        *({"name": name, **USUAL, **full, **each} for name, each in finals.items()),
+    ]
+
+
+def run(configuration: dict) -> dict[str, list[dict]]:
+    """Return one run's row and its curve; the weights of what ships go where they do.
+
+    Args:
+        configuration: ``name``; of PCA also ``latents``; of a network what ``USUAL``
+            has, ``filters``, ``blocks``, ``steps`` and, if not the usual, its rate.
+    """
+    from helpers import metrics, models
+
+    cats = load()
+    row = {key: configuration[key] for key in USUAL if key in configuration}
+    if configuration["name"] == "photographs":
+        row["block_ratio"] = metrics.block_ratio(cats.x_test)
+        return {"cats": [row], "cats_curves": []}
+    pca = models.PrincipalComponents(cats.x_train, configuration["latents"])
+    if "steps" not in configuration:
+        return {"cats": [row | measured(pca, pca, cats)], "cats_curves": []}
+    history = trained(cats, **configuration)
+    vae = as_it_ships(configuration)
+    row |= {
+        key: "-".join(map(str, configuration[key])) for key in ("filters", "blocks")
+    }
+    row["learning_rate"] = configuration.get("learning_rate", LEARNING_RATE)
+    row |= {"parameters": vae.count_params(), "seconds": float(history["seconds"])}
+    row["pictures"] = BATCH * int(history["step"][-1])
+    row["processor_seconds"] = float(history["processor"].sum())
+    curve = {"pictures": BATCH * history["step"]}
+    curve |= {name: history[f"val_{name}"] for name in CURVES[2:]}
+    columns = zip(*curve.values(), strict=True)
+    points = [dict(zip(curve, column, strict=True)) for column in columns]
+    return {"cats": [row | measured(vae, pca, cats)], "cats_curves": points}
+
+
+def load():
+    """Return the photographs of cats.
+
+    Raises:
+        ValueError: they are not there, and could not be downloaded.
+    """
+    from helpers.datasets import load_cats
+
+    cats = load_cats()
+    if cats.name != "cats":
+        raise ValueError(
+            f"results are of photographs of cats, and these are {cats.name}: run "
+            "`make data`, or save cats.zip in data/"
+        )
+    return cats
+
+
+def trained(
+    cats, name: str, steps: int, seed: int, learning_rate=LEARNING_RATE, **network
+) -> dict:
+    """Train a network, or go on with it; keep its weights, and return its history.
+
+    The pictures are the training photographs and their mirror images.
+    """
+    import keras
+
+    from helpers import training
+    from helpers.models import save_weights
+
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(PRECISION)
+    vae = build(**network)
+    keras.config.set_dtype_policy("float32")
+    folder = paths.build_folder() / "cats"
+    history = training.train(
+        vae,
+        np.concatenate([cats.x_train, cats.x_train[:, :, ::-1]]),
+        steps=steps,
+        held_out=cats.x_validation,
+        batch_size=BATCH,
+        learning_rate=learning_rate,
+        rounds=max(1, steps // ROUND),
+        seed=seed,
+        callbacks=[processor_clock()],
+        backup=folder / f"{name}.backup",
+    )
+    save_weights(vae, folder / f"{name}.weights.npz")
+    return history
+
+
+def build(family: str, latents: int, sigma: float | str, filters: list, blocks: list):
+    """Return the VAE of a configuration, untrained."""
+    from helpers.models import build_cat_vae
+
+    return build_cat_vae(
+        family=family, sigma=sigma, latent_size=latents, filters=filters, blocks=blocks
+    )
+
+
+def processor_clock():
+    """Return a callback that adds the processor's seconds to each round's figures."""
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.process_time()
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["processor"] = time.process_time() - self.start
+
+    return Clock()
+
+
+def as_it_ships(configuration: dict):
+    """Return a trained network with weights of 16 bits, computing with 32; ship it."""
+    from helpers import models
+
+    name, others = configuration["name"], ("name", "steps", "seed", "learning_rate")
+    vae = build(**{k: v for k, v in configuration.items() if k not in others})
+    kept = paths.build_folder() / "cats" / f"{name}.weights.npz"
+    models.load_weights(vae, kept)
+    if name in SHIPPED:
+        with files.whole(models.WEIGHTS / f"cats_{name}.npz") as file:
+            file.write(kept.read_bytes())
+    return vae
+
+
+def measured(model, pca, cats) -> dict:
+    """Return the figures of a VAE or PCA on validation and test pictures.
+
+    ``lead`` is by how many dB its test pictures are nearer than PCA's, with the
+    standard error of this mean over pictures; ``train_psnr`` is of as many training
+    pictures, drawn at random.
+    """
+    from helpers import metrics
+    from helpers.models import VAE
+
+    figures = {}
+    for part in PARTS:
+        x = getattr(cats, f"x_{part}")
+        drawn = model.reconstruct(x)
+        each = metrics.psnr(x, drawn)
+        figures[f"{part}_psnr"] = float(each.mean())
+        if isinstance(model, VAE):
+            figures[f"{part}_rate"] = metrics.elbo(model, x).rate
+            figures[f"{part}_bits"] = metrics.bits_per_dimension(model, x)
+    figures["block_ratio"] = metrics.block_ratio(drawn)
+    if isinstance(model, VAE):
+        lead = each - metrics.psnr(x, pca.reconstruct(x))
+        figures["lead"] = float(lead.mean())
+        figures["lead_error"] = float(lead.std(ddof=1) / np.sqrt(len(lead)))
+        figures["active_units"] = metrics.active_units(model, x)
+    rng = np.random.default_rng(0)
+    some = rng.choice(len(cats.x_train), min(len(x), len(cats.x_train)), replace=False)
+    x = cats.x_train[np.sort(some)]
+    figures["train_psnr"] = float(metrics.psnr(x, model.reconstruct(x)).mean())
+    return figures
