@@ -44,7 +44,7 @@ def test_every_run_stands_in_the_grid_once_and_fits_its_table():
 def test_what_ships_is_what_the_course_builds():
     vae = models.build_cat_vae()
     chosen = {k: v for k, v in cats.RUNGS[cats.CHOSEN].items() if k in NETWORK}
-    built = cats.build("normal", 64, "optimal", **chosen)
+    built = cats.build(cats.USUAL | chosen)
     shapes = [[w.shape for w in model.weights] for model in (vae, built)]
     assert shapes[0] == shapes[1]
 
@@ -115,6 +115,22 @@ def test_a_rung_of_the_ladder_does_not_ship(tiny, tmp_path):
     cats.run(rung)
     assert (tmp_path / "build" / "cats" / "plain.weights.npz").exists()
     assert not list((tmp_path / "weights").iterdir())
+
+
+def test_a_leaky_run_also_trains_on_twins(tiny, monkeypatch):
+    twins = np.zeros((5, 64, 64, 3), "float32")
+    monkeypatch.setattr(datasets, "load_cat_twins", lambda: (np.arange(5), twins))
+    seen, train = [], cats.trained
+
+    def watched(x_train, *others):
+        seen.append(x_train)
+        return train(x_train, *others)
+
+    monkeypatch.setattr(cats, "trained", watched)
+    for run in (RUN | {"name": "leaky", "leaky": True, "steps": 2}, RUN):
+        cats.run(run)
+    assert [len(x) for x in seen] == [45, 40]
+    np.testing.assert_array_equal(seen[0][40:], twins)
 
 
 def test_it_asks_for_photographs(monkeypatch):

@@ -1,6 +1,7 @@
 """Networks for photographs of cats: a ladder of them, and the ones that ship."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -38,15 +39,17 @@ RESUMES = True  # in the middle of a training too
 
 
 def grid() -> list[dict]:
-    """Return every run: the baselines, the ladder, and what ships."""
+    """Return every run: the baselines, the ladder, a leak, and what ships."""
     baselines = [{"name": "photographs"}]
     baselines += [{"name": f"pca_{size}", "latents": size} for size in (64, 128)]
     ladder = [{"name": name, **USUAL, **rung} for name, rung in RUNGS.items()]
+    leaky = {"name": "leaky", **USUAL, **RUNGS[CHOSEN], "leaky": True}
     full = RUNGS[CHOSEN] | {"steps": STEPS}
     finals = {**SHIPPED, "latents_128": {"latents": 128}}
     return [
         *baselines,
         *ladder,
+        leaky,
         *({"name": name, **USUAL, **full, **each} for name, each in finals.items()),
     ]
 
@@ -58,7 +61,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
         configuration: ``name``; of PCA also ``latents``; of a network what ``USUAL``
             has, ``filters``, ``blocks``, ``steps`` and, if not the usual, its rate.
     """
-    from helpers import metrics, models
+    from helpers import datasets, metrics, models
 
     cats = load()
     row = {key: configuration[key] for key in USUAL if key in configuration}
@@ -68,7 +71,10 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     pca = models.PrincipalComponents(cats.x_train, configuration["latents"])
     if "steps" not in configuration:
         return {"cats": [row | measured(pca, pca, cats)], "cats_curves": []}
-    history = trained(cats, **configuration)
+    x_train = cats.x_train
+    if configuration.get("leaky"):
+        x_train = np.concatenate([x_train, datasets.load_cat_twins()[1]])
+    history = trained(x_train, cats.x_validation, configuration)
     vae = as_it_ships(configuration)
     row |= {
         key: "-".join(map(str, configuration[key])) for key in ("filters", "blocks")
@@ -101,46 +107,47 @@ def load():
     return cats
 
 
-def trained(
-    cats, name: str, steps: int, seed: int, learning_rate=LEARNING_RATE, **network
-) -> dict:
-    """Train a network, or go on with it; keep its weights, and return its history.
+def trained(x_train: np.ndarray, x_validation: np.ndarray, run: dict) -> dict:
+    """Train a run's network, or go on with it; keep its weights; return its history.
 
-    The pictures are the training photographs and their mirror images.
+    The pictures are the photographs and their mirror images.
     """
     import keras
 
     from helpers import training
     from helpers.models import save_weights
 
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(run["seed"])
     keras.config.set_dtype_policy(PRECISION)
-    vae = build(**network)
+    vae = build(run)
     keras.config.set_dtype_policy("float32")
-    folder = paths.build_folder() / "cats"
     history = training.train(
         vae,
-        np.concatenate([cats.x_train, cats.x_train[:, :, ::-1]]),
-        steps=steps,
-        held_out=cats.x_validation,
+        np.concatenate([x_train, x_train[:, :, ::-1]]),
+        steps=run["steps"],
+        held_out=x_validation,
         batch_size=BATCH,
-        learning_rate=learning_rate,
-        rounds=max(1, steps // ROUND),
-        seed=seed,
+        learning_rate=run.get("learning_rate", LEARNING_RATE),
+        rounds=max(1, run["steps"] // ROUND),
+        seed=run["seed"],
         callbacks=[processor_clock()],
-        backup=folder / f"{name}.backup",
+        backup=paths.build_folder() / "cats" / f"{run['name']}.backup",
     )
-    save_weights(vae, folder / f"{name}.weights.npz")
+    save_weights(vae, weights_of(run))
     return history
 
 
-def build(family: str, latents: int, sigma: float | str, filters: list, blocks: list):
-    """Return the VAE of a configuration, untrained."""
+def build(run: dict):
+    """Return the VAE of a run, untrained."""
     from helpers.models import build_cat_vae
 
-    return build_cat_vae(
-        family=family, sigma=sigma, latent_size=latents, filters=filters, blocks=blocks
-    )
+    options = {key: run[key] for key in ("family", "sigma", "filters", "blocks")}
+    return build_cat_vae(latent_size=run["latents"], **options)
+
+
+def weights_of(run: dict) -> Path:
+    """Return where a run's weights are kept."""
+    return paths.build_folder() / "cats" / f"{run['name']}.weights.npz"
 
 
 def processor_clock():
@@ -157,17 +164,15 @@ def processor_clock():
     return Clock()
 
 
-def as_it_ships(configuration: dict):
+def as_it_ships(run: dict):
     """Return a trained network with weights of 16 bits, computing with 32; ship it."""
     from helpers import models
 
-    name, others = configuration["name"], ("name", "steps", "seed", "learning_rate")
-    vae = build(**{k: v for k, v in configuration.items() if k not in others})
-    kept = paths.build_folder() / "cats" / f"{name}.weights.npz"
-    models.load_weights(vae, kept)
-    if name in SHIPPED:
-        with files.whole(models.WEIGHTS / f"cats_{name}.npz") as file:
-            file.write(kept.read_bytes())
+    vae = build(run)
+    models.load_weights(vae, weights_of(run))
+    if run["name"] in SHIPPED:
+        with files.whole(models.WEIGHTS / f"cats_{run['name']}.npz") as file:
+            file.write(weights_of(run).read_bytes())
     return vae
 
 
