@@ -11,7 +11,7 @@ from campaign import tries
 from helpers import datasets, families, layers, metrics, models, training
 from helpers.engine import paths, results, sweeps
 from helpers.engine.studies import families as study
-from helpers.engine.studies import planes, recipes
+from helpers.engine.studies import factors, planes, recipes
 from helpers.engine.studies.digits import Digits
 
 pytestmark = pytest.mark.slow
@@ -153,6 +153,18 @@ def test_both_models_go_through_the_same_test(tiny, monkeypatch, model):
         assert all(0 <= row[name] <= 1 for name in empty)
 
 
+def test_a_model_of_drawings_is_asked_after_each_number_of_steps(monkeypatch):
+    monkeypatch.setattr(factors, "STEPS", (2, 3))
+    monkeypatch.setattr(factors, "PARTS", {"train": 40, "fit": 60, "test": 60})
+    rows = factors.run({"family": "laplace", "seed": 1})["factors"]
+    assert [row["steps"] for row in rows] == [2, 3]
+    assert {*rows[0], *factors.KEYS} == set(factors.TABLES["factors"])
+    assert all(0 <= row["gap"] <= 1 and row["tilt"] <= 1 for row in rows)
+    drawn, free = factors.load()
+    assert len(drawn) == len(free) == 160
+    assert np.ptp(free, axis=0).all() and len(np.unique(free)) == free.size
+
+
 # The command
 
 
@@ -257,7 +269,10 @@ def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
 def test_the_command_names_its_studies(capsys):
     with pytest.raises(SystemExit):
         results.main(["family"])
-    assert "recipes, planes, families, cats, not family" in capsys.readouterr().err
+    assert (
+        "recipes, planes, families, factors, cats, not family"
+        in capsys.readouterr().err
+    )
 
 
 # The results themselves, where they have been made
@@ -305,7 +320,9 @@ def test_every_result_has_its_curve():
         assert np.isfinite([float(point["loss"]) for point in points]).all()
 
 
-@pytest.mark.parametrize("each", [recipes, planes], ids=["recipes", "planes"])
+@pytest.mark.parametrize(
+    "each", [recipes, planes, factors], ids=["recipes", "planes", "factors"]
+)
 def test_small_tables_have_all_their_runs_and_finite_figures(each):
     for name, columns in each.TABLES.items():
         path = results.RESULTS / f"{name}.csv"

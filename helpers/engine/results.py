@@ -14,10 +14,13 @@ from pathlib import Path
 from types import ModuleType
 
 from helpers.engine import files, paths, sweeps
-from helpers.engine.studies import cats, families, planes, recipes
+from helpers.engine.studies import cats, factors, families, planes, recipes
 
 RESULTS = paths.data_folder() / "results"
-STUDIES = {"recipes": recipes, "planes": planes, "families": families, "cats": cats}
+STUDIES = {
+    study.__name__.rpartition(".")[2]: study
+    for study in (recipes, planes, families, factors, cats)
+}
 Rows = dict[str, list[dict]]  # by table
 
 
