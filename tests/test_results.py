@@ -10,8 +10,8 @@ from campaign import tries
 
 from helpers import datasets, families, layers, metrics, models, training
 from helpers.engine import paths, results, sweeps
-from helpers.engine.studies import families as study
 from helpers.engine.studies import factors, planes, recipes
+from helpers.engine.studies import families as study
 from helpers.engine.studies.digits import Digits
 
 pytestmark = pytest.mark.slow
