@@ -16,15 +16,15 @@ RUNGS = {  # channels by stage, residual blocks per stage of encoder and decoder
     "two_blocks": {"filters": [64, 128], "blocks": [1, 2], "steps": 2600} | SLOWER,
     "wide": {"filters": [96, 192], "blocks": [1, 2], "steps": 1400} | SLOWER,
 }
-SHIPPED = {  # what the chosen network is trained for, at full length
-    "normal": {},
-    "laplace": {"family": "laplace"},
-    "exponential": {"family": "exponential"},
-    "shifted_exponential": {"family": "shifted_exponential"},
-    "sigma_learned": {"sigma": "learned"},
+CHOSEN, STEPS = "two_blocks", 10_000
+VARIANTS = {  # of the chosen rung, trained like it
+    "leaky": {"leaky": True},
     "sigma_one": {"sigma": 1.0},
+    "sigma_learned": {"sigma": "learned"},
+    "latents_128": {"latents": 128},
 }
-CHOSEN, STEPS = "two_blocks", 20_000
+FAMILIES = ("normal", "laplace", "exponential", "shifted_exponential")  # at full length
+SHIPPED = (*FAMILIES, "sigma_one", "sigma_learned", CHOSEN)
 USUAL = {"family": "normal", "latents": 64, "sigma": "optimal", "seed": 0}
 PARTS = ("validation", "test")
 KEYS = ("name",)
@@ -39,19 +39,15 @@ RESUMES = True  # in the middle of a training too
 
 
 def grid() -> list[dict]:
-    """Return every run: the baselines, the ladder, a leak, and what ships."""
+    """Return every run: baselines, the ladder, the chosen rung's variants, families."""
     baselines = [{"name": "photographs"}]
     baselines += [{"name": f"pca_{size}", "latents": size} for size in (64, 128)]
     ladder = [{"name": name, **USUAL, **rung} for name, rung in RUNGS.items()]
-    leaky = {"name": "leaky", **USUAL, **RUNGS[CHOSEN], "leaky": True}
-    full = RUNGS[CHOSEN] | {"steps": STEPS}
-    finals = {**SHIPPED, "latents_128": {"latents": 128}}
-    return [
-        *baselines,
-        *ladder,
-        leaky,
-        *({"name": name, **USUAL, **full, **each} for name, each in finals.items()),
-    ]
+    chosen = USUAL | RUNGS[CHOSEN]
+    variants = [{"name": name, **chosen, **each} for name, each in VARIANTS.items()]
+    full = chosen | {"steps": STEPS}
+    families = [{"name": name, **full, "family": name} for name in FAMILIES]
+    return [*baselines, *ladder, *variants, *families]
 
 
 def run(configuration: dict) -> dict[str, list[dict]]:
