@@ -63,6 +63,12 @@ def test_a_run_trains_a_network_and_measures_it_as_it_ships(tiny, tmp_path):
     vae = models.build_cat_vae(latent_size=3, filters=[4, 4], blocks=[1, 1])
     models.load_weights(vae, tmp_path / "weights" / "cats_normal.npz")
     assert run["parameters"] == vae.count_params()
+    with np.load(tmp_path / "weights" / "cats_normal_codes.npz") as archive:
+        codes = archive["codes"]
+    z_mean, z_log_var = vae.posterior_arrays(tiny.x_train)
+    assert codes.shape == z_mean.shape and codes.dtype == np.float16
+    away = (codes - z_mean) / np.exp(z_log_var / 2)
+    assert 0.7 < away.std() < 1.3
     drawn, pca = (
         vae.reconstruct(tiny.x_test),
         models.PrincipalComponents(tiny.x_train, 3),

@@ -25,6 +25,7 @@ VARIANTS = {  # of the chosen rung, trained like it
 }
 FAMILIES = ("normal", "laplace", "exponential", "shifted_exponential")  # at full length
 SHIPPED = (*FAMILIES, "sigma_one", "sigma_learned", CHOSEN)
+CODES = 3000  # of training photographs, that go with a family's weights
 USUAL = {"family": "normal", "latents": 64, "sigma": "optimal", "seed": 0}
 PARTS = ("validation", "test")
 KEYS = ("name",)
@@ -71,7 +72,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     if configuration.get("leaky"):
         x_train = np.concatenate([x_train, datasets.load_cat_twins()[1]])
     history = trained(x_train, cats.x_validation, configuration)
-    vae = as_it_ships(configuration)
+    vae = as_it_ships(configuration, cats)
     row |= {
         key: "-".join(map(str, configuration[key])) for key in ("filters", "blocks")
     }
@@ -160,15 +161,24 @@ def processor_clock():
     return Clock()
 
 
-def as_it_ships(run: dict):
-    """Return a trained network with weights of 16 bits, computing with 32; ship it."""
+def as_it_ships(run: dict, cats):
+    """Return a trained network with weights of 16 bits, computing with 32; ship it.
+
+    With a family's go codes of training photographs, a sample of q(z|x) each, for those
+    who have no photographs.
+    """
     from helpers import models
 
-    vae = build(run)
+    vae, name = build(run), run["name"]
     models.load_weights(vae, weights_of(run))
-    if run["name"] in SHIPPED:
-        with files.whole(models.WEIGHTS / f"cats_{run['name']}.npz") as file:
+    if name in SHIPPED:
+        with files.whole(models.WEIGHTS / f"cats_{name}.npz") as file:
             file.write(weights_of(run).read_bytes())
+    if name in FAMILIES:
+        posterior = vae.posterior_arrays(cats.x_train[:CODES])  # in random order
+        codes = np.asarray(vae.family.sample_posterior(posterior, seed=0))
+        with files.whole(models.WEIGHTS / f"cats_{name}_codes.npz") as file:
+            np.savez_compressed(file, codes=codes.astype("float16"))
     return vae
 
 
