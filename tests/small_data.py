@@ -2,12 +2,13 @@
 
 import io
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.datasets import cats, dataset, digits
+from helpers.datasets import cats, dataset, digits, picture_files
 from helpers.engine import downloads, paths
 
 DIGITS = {
@@ -37,8 +38,8 @@ def settle(monkeypatch, folder):
     def offline(*_, **__):
         raise OSError("no network")
 
-    shapes = {name: array.shape for name, array in DIGITS.items()}
-    monkeypatch.setattr(digits, "MNIST_SHAPES", shapes)
+    checks = {name: zlib.crc32(array) for name, array in DIGITS.items()}
+    monkeypatch.setattr(digits, "MNIST_CHECKS", checks)
     monkeypatch.setattr(digits, "VALIDATION", 1)
     monkeypatch.setattr(downloads, "download", offline)
     monkeypatch.setattr(paths, "home_folder", lambda: folder)
@@ -67,6 +68,11 @@ def encoded(picture, kind="PNG", **options):
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def as_read(content, shape=cats.CATS_SHAPE):
+    """What is read of the bytes of a file with a picture."""
+    return picture_files.read_picture(io.BytesIO(content), shape)
 
 
 def squares(index):

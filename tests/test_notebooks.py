@@ -241,7 +241,7 @@ PENDING = {
     "04_latent_priors",
     "06_applications",
 }
-NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def descriptions_of(cell):

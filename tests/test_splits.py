@@ -8,6 +8,7 @@ from PIL import Image
 from scipy import ndimage
 from small_data import (
     CATS,
+    as_read,
     encoded,
     indices,
     marked,
@@ -21,7 +22,7 @@ from small_data import (
 )
 
 from helpers import datasets
-from helpers.datasets import cat_files, cat_groups, crops, group_cats, twins
+from helpers.datasets import cat_groups, cats, crops, group_cats, picture_files, twins
 from helpers.engine import paths
 
 ROOT = paths.ROOT
@@ -87,7 +88,7 @@ def copies_of(picture):
     """The same photograph, as it stands in collections."""
     image, size = Image.fromarray(picture), (64, 64)
     brighter = np.clip(picture * 0.9 + 25, 0, 255).astype(np.uint8)
-    jpeg = cat_files.read_picture(encoded(picture, "JPEG", quality=70))
+    jpeg = as_read(encoded(picture, "JPEG", quality=70))
     yield "copied", picture
     yield "as JPEG", jpeg
     yield "resampled", np.asarray(image.resize((50, 50)).resize(size))
@@ -365,7 +366,7 @@ def test_pictures_are_grouped_anew_but_not_decoded_when_the_rule_changes(
 ):
     load_marked(folder, range(40))
     asked, find = [], cat_groups.group_cats
-    monkeypatch.setattr(cat_files, "decode_cats", None)
+    monkeypatch.setattr(picture_files, "decode", None)
     monkeypatch.setattr(
         cat_groups, "group_cats", lambda *given: asked.append(1) or find(*given)
     )
@@ -467,7 +468,7 @@ def test_no_held_out_photograph_has_a_twin_in_training():
 @pytest.mark.slow
 def test_all_photographs_are_known_and_stand_in_the_part_of_their_group(monkeypatch):
     monkeypatch.setattr(twins.Blocks, "twins", None)  # nothing is searched
-    found = cat_files.read_cats(CATS)
+    found = cats.read_cats(CATS)
     known = cat_groups.known_groups()
     numbers = known.numbers(found.names, cat_groups.mean_colours(found.pictures))
     assert (numbers >= 0).all()

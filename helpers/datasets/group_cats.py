@@ -6,10 +6,10 @@ and about ten minutes of one core.
 
 import numpy as np
 
-from helpers.datasets.cat_files import decode_cats
 from helpers.datasets.cat_groups import GROUPS_FILE, save_groups
-from helpers.datasets.cats import CATS_PLACES
+from helpers.datasets.cats import CATS_PLACES, CATS_SHAPE
 from helpers.datasets.dataset import find_file
+from helpers.datasets.picture_files import decode
 from helpers.engine import paths
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     source = find_file(*CATS_PLACES)
     if source is None:
         raise SystemExit(f"There are no cats: put one of {CATS_PLACES} in data/")
-    pictures, names = decode_cats(source)
+    pictures, names, _ = decode(source, CATS_SHAPE)
     path = paths.data_folder() / GROUPS_FILE
     groups = save_groups(path, pictures, names)
     of_each = np.unique(groups, return_counts=True)[1]

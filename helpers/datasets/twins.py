@@ -7,7 +7,7 @@ few bits, which miss some twins and link thousands of cats by chance.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,38 @@ def twin_groups(pictures: np.ndarray, known: np.ndarray | None = None) -> np.nda
     links = np.stack([of_known, first[number[of_known]]])
     links = np.hstack([links, twin_pairs(pictures, np.flatnonzero(known < 0))])
     return linked(links, count)
+
+
+def equal_groups(x: np.ndarray) -> np.ndarray:
+    """Return for each row of (n, ...) the index of the first that equals it, (n,)."""
+    first: dict[bytes, int] = {}
+    digests = (hashlib.sha256(row + 0).digest() for row in x)  # -0 + 0 is 0
+    return np.array([first.setdefault(d, i) for i, d in enumerate(digests)], np.int64)
+
+
+def no_groups(x: np.ndarray) -> np.ndarray:
+    """Return for each row of (n, ...) its own index, (n,)."""
+    return np.arange(len(x))
+
+
+def rule(duplicates: str, pictures: bool = True) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what finds the groups of (n, ...).
+
+    Args:
+        duplicates: what forms a group: ``"near"``, twins; ``"equal"``, what is equal;
+            ``"ignore"``, nothing.
+        pictures: whether that is what they are; of others, only equal ones are twins.
+
+    Raises:
+        ValueError: it is none of the three.
+    """
+    near = twin_groups if pictures else equal_groups
+    rules = {"near": near, "equal": equal_groups, "ignore": no_groups}
+    if duplicates not in rules:
+        raise ValueError(
+            f"duplicates must be 'near', 'equal' or 'ignore', and is {duplicates!r}"
+        )
+    return rules[duplicates]
 
 
 def linked(links: np.ndarray, count: int) -> np.ndarray:
@@ -144,8 +176,9 @@ def split_groups(groups: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarr
     firsts = np.unique(groups, return_index=True)[1]
     if len(firsts) < FEWEST:
         raise ValueError(
-            f"there must be at least {FEWEST} pictures that show different things, one "
-            f"for each part, and there are {len(firsts)}"
+            f"there must be at least {FEWEST} pictures or rows that differ, one for "
+            f"each part, and there are {len(firsts)}: duplicates='ignore' takes equal "
+            "ones for different"
         )
     places = np.array([place(names[first]) for first in firsts])
     order = np.argsort(places, kind="stable")
@@ -154,6 +187,23 @@ def split_groups(groups: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarr
     next_end = min(max(ends[1], end + 1), len(order) - 1)
     test, validation, train = np.split(firsts[order], [end, next_end])
     return {"train": train, "validation": validation, "test": test}
+
+
+def with_their_groups(
+    parts: dict[str, np.ndarray], groups: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    """Return the indices of all members of the groups that parts have one of, shuffled.
+
+    Args:
+        parts: one index per group, as ``split_groups`` returns them.
+        groups: for each the same index as for its twins, (n,).
+        seed: of their order.
+    """
+    rng = np.random.default_rng(seed)
+    return {
+        part: rng.permutation(np.flatnonzero(np.isin(groups, groups[rows])))
+        for part, rows in parts.items()
+    }
 
 
 def place(name: str) -> float:
