@@ -216,7 +216,8 @@ def plain(app, kind, name, member, options, lines: list[str]) -> None:
 def gather(folder: Path) -> None:
     """Copy what the book is made of; what has not changed keeps its date."""
     wanted = {Path(name): paths.ROOT / name for name in DOCUMENTS}
-    for pattern in ("notebooks/*.ipynb", "images/*", "data/results/README.md"):
+    folders = ("notebooks/*.ipynb", "images/*", "data/results/README.md")
+    for pattern in (*folders, "teaching/*.md"):
         wanted |= {p.relative_to(paths.ROOT): p for p in paths.ROOT.glob(pattern)}
     for path in (path for path in (paths.ROOT / "book").rglob("*") if path.is_file()):
         wanted[path.relative_to(paths.ROOT / "book")] = path
