@@ -154,7 +154,7 @@ def test_the_lock_has_one_version_of_all_that_is_needed(system, python):
 TARGETS = {
     "lock": "--universal .*--generate-hashes .*requirements.txt",
     "audit": "pip-audit --strict --require-hashes .*requirements.lock",
-    "floor": "--resolution lowest-direct .*pyproject.toml .*--extra test",
+    "floor": "--resolution lowest-direct .*--extra test\n.* -m pytest --numprocesses 2",
     "fast": 'pytest tests -m "not slow"',
     "results": "-m helpers.engine.results --minutes 30",
     "kit": "-m teaching.versions",
