@@ -3,16 +3,18 @@
 import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 
 # isort: split
+import itertools
 import math
+import operator
 import time
 import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
 from helpers.engine.backups import Backup
@@ -42,22 +44,35 @@ def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
 
 def endless_batches(
     x: Arrays, targets: np.ndarray | None, batch_size: int, seed: int, skip: int = 0
-) -> tf.data.Dataset:
+) -> Any:
     """Return batches of (x, targets) without end, shuffled by ``seed`` in every pass.
 
     The first ``skip`` batches are left out, without a look at their pictures. Without
     targets the pictures are their own; a tuple's arrays, such as pictures and labels,
-    stay beside each other. NumPy picks the pictures: made a tensor, the whole array
-    would stand in memory three times.
+    stay beside each other. A ``tf.data.Dataset`` on TensorFlow, and a generator of
+    NumPy's arrays, in another order, on other backends, which need no TensorFlow.
 
     Raises:
         ValueError: pictures, labels or targets are not as many.
     """
     given = (x,) if targets is None else (x, targets)
+    counts = [len(array) for array in keras.tree.flatten(given)]
+    if len(set(counts)) > 1:
+        raise ValueError(f"arrays must be as many, and are {counts}")
+    if keras.backend.backend() == "tensorflow":
+        return tensorflow_batches(given, counts[0], batch_size, seed, skip)
+    return numpy_batches(given, counts[0], batch_size, seed, skip)
+
+
+def tensorflow_batches(given: tuple, count: int, batch_size: int, seed: int, skip: int):
+    """Return a dataset of endless batches; NumPy picks the pictures.
+
+    Made a tensor, the whole array would stand in memory three times.
+    """
+    import tensorflow as tf
+
     arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
-    types, count = [array.dtype for array in arrays], len(arrays[0])
-    if any(len(array) != count for array in arrays):
-        raise ValueError(f"arrays must be as many, and are {list(map(len, arrays))}")
+    types = [array.dtype for array in arrays]
     order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
 
     def choose(chosen):
@@ -73,6 +88,21 @@ def endless_batches(
     batches = chosen.map(choose).prefetch(tf.data.AUTOTUNE)
     weakref.finalize(batches, arrays.clear)  # TensorFlow never lets go of `choose`
     return batches
+
+
+def numpy_batches(
+    given: tuple, count: int, batch_size: int, seed: int, skip: int
+) -> Iterator[tuple]:
+    """Yield endless batches, also across the end of a pass, as ``Dataset.batch``."""
+    rng = np.random.default_rng(seed)
+    rows = np.empty(0, int)
+    for index in itertools.count():
+        while len(rows) < batch_size:
+            rows = np.concatenate([rows, rng.permutation(count)])
+        now, rows = rows[:batch_size], rows[batch_size:]
+        if index >= skip:
+            batch = keras.tree.map_structure(operator.itemgetter(now), given)
+            yield batch[0], batch[-1]
 
 
 def report(each: int) -> keras.callbacks.Callback:

@@ -295,8 +295,10 @@ def test_links_and_names_of_files_lead_somewhere(name):
     links = [link for link in links if not re.match(r"https?://|#|mailto:", link)]
     named = re.findall(r"`((?:helpers|teaching|tests)/[^`*\s]*)`", text)
     assert links or named
-    for target in links + named:
-        assert (ROOT / target.split("#")[0]).exists(), target
+    for link in links:
+        assert ((ROOT / name).parent / link.split("#")[0]).exists(), link
+    for file in named:
+        assert (ROOT / file).exists(), file
 
 
 def test_the_readme_images_have_words():
