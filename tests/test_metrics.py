@@ -291,27 +291,6 @@ CLASSES = np.array([3] * 10 + [7] * 10 + [3] * 9 + [7])
 SAMPLES = np.array([[0.1, 0.0], [0.9, 1.0], [0.6, 0.6], [-0.1, 0.1]])
 
 
-def test_a_picture_is_recognisable_if_its_neighbours_agree():
-    sets = in_pixels(SAMPLES), in_pixels(REAL), CLASSES
-    for neighbours, expected in ((10, 0.75), (1, 1), (30, 0)):
-        assert metrics.recognisable_share(*sets, neighbours) == expected
-
-
-def test_recognisable_looks_at_the_first_ten_thousand_training_pictures():
-    x_train = in_pixels(np.concatenate([np.ones((10_000, 2)), np.zeros((10, 2))]))
-    labels = np.concatenate([np.zeros(10_000, int), np.arange(10)])
-    assert metrics.recognisable_share(in_pixels([[0, 0]]), x_train, labels) == 1
-
-
-@pytest.mark.parametrize("separator", ["\n", ": "])
-def test_samples_are_labelled_with_the_share_of_all_of_them(separator):
-    samples = {"all": in_pixels(SAMPLES), "between": in_pixels(SAMPLES[2:3])}
-    options = {"shown": 3, "separator": separator}
-    rows = metrics.labelled_samples(samples, in_pixels(REAL), CLASSES, **options)
-    assert list(rows) == [f"all{separator}75%", f"between{separator}0%"]
-    assert [len(pictures) for pictures in rows.values()] == [3, 1]
-
-
 def test_knn_accuracy_is_the_share_of_votes_that_are_right():
     """At 0.6 the ten neighbours vote 9 to 1 for class 3; of all thirty, 19 are."""
     codes = REAL, CLASSES, SAMPLES

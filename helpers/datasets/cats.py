@@ -33,8 +33,7 @@ def load_cats(limit: int | None = None) -> Dataset:
 
     Most photographs stand there several times: of each, one picture is taken, and no
     two parts show the same. One in ten is for validation, one in ten for the test. (The
-    weights in ``data/weights`` were trained on an older split, of single pictures, and
-    have seen most of these parts too.)
+    weights in ``data/weights`` were trained on the training part.)
 
     Args:
         limit: take at most so many pictures in all. Fewer are always a part of more: a

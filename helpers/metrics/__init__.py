@@ -28,7 +28,5 @@ from helpers.metrics.scores import (
     auc,
     covered_share,
     knn_accuracy,
-    labelled_samples,
-    recognisable_share,
 )
 from helpers.metrics.tables import claims, table
