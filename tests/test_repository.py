@@ -287,6 +287,7 @@ README = (ROOT / "README.md").read_text()
         "data/README.md",
         "data/results/README.md",
         "teaching/grading.md",
+        "teaching/guide.md",
     ],
 )
 def test_links_and_names_of_files_lead_somewhere(name):
