@@ -239,7 +239,6 @@ def test_shown_figures_are_there(notebook):
 
 PENDING = {
     "04_latent_priors",
-    "06_applications",
 }
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 
