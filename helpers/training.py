@@ -3,15 +3,11 @@
 import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 
 # isort: split
-import itertools
 import math
-import operator
 import time
-import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +15,7 @@ from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
 from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
+from helpers.engine.feeding import endless_batches
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
@@ -40,69 +37,6 @@ def one_cycle(steps: int, peak: float) -> CosineDecay:
 def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
     """Return a beta that rises from 0 to ``end`` linearly over ``steps``, and stays."""
     return PolynomialDecay(0.0, steps, end_learning_rate=end)
-
-
-def endless_batches(
-    x: Arrays, targets: np.ndarray | None, batch_size: int, seed: int, skip: int = 0
-) -> Any:
-    """Return batches of (x, targets) without end, shuffled by ``seed`` in every pass.
-
-    The first ``skip`` batches are left out, without a look at their pictures. Without
-    targets the pictures are their own; a tuple's arrays, such as pictures and labels,
-    stay beside each other. A ``tf.data.Dataset`` on TensorFlow, and a generator of
-    NumPy's arrays, in another order, on other backends, which need no TensorFlow.
-
-    Raises:
-        ValueError: pictures, labels or targets are not as many.
-    """
-    given = (x,) if targets is None else (x, targets)
-    counts = [len(array) for array in keras.tree.flatten(given)]
-    if len(set(counts)) > 1:
-        raise ValueError(f"arrays must be as many, and are {counts}")
-    if keras.backend.backend() == "tensorflow":
-        return tensorflow_batches(given, counts[0], batch_size, seed, skip)
-    return numpy_batches(given, counts[0], batch_size, seed, skip)
-
-
-def tensorflow_batches(given: tuple, count: int, batch_size: int, seed: int, skip: int):
-    """Return a dataset of endless batches; NumPy picks the pictures.
-
-    Made a tensor, the whole array would stand in memory three times.
-    """
-    import tensorflow as tf
-
-    arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
-    types = [array.dtype for array in arrays]
-    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
-
-    def choose(chosen):
-        batch = tf.numpy_function(
-            lambda rows: [a[rows] for a in arrays], [chosen], types
-        )
-        for tensor, array in zip(batch, arrays, strict=True):
-            tensor.set_shape((None, *array.shape[1:]))
-        batch = tf.nest.pack_sequence_as(given, batch)
-        return batch[0], batch[-1]
-
-    chosen = order.batch(batch_size).skip(skip)
-    batches = chosen.map(choose).prefetch(tf.data.AUTOTUNE)
-    weakref.finalize(batches, arrays.clear)  # TensorFlow never lets go of `choose`
-    return batches
-
-
-def numpy_batches(
-    given: tuple, count: int, batch_size: int, seed: int, skip: int
-) -> Iterator[tuple]:
-    """Yield endless batches, also across the end of a pass, as ``Dataset.batch``."""
-    rng = np.random.default_rng(seed)
-    rows = np.empty(0, int)
-    for index in itertools.count():
-        while len(rows) < batch_size:
-            rows = np.concatenate([rows, rng.permutation(count)])
-        now, rows = rows[:batch_size], rows[batch_size:]
-        if index >= skip:
-            batch = keras.tree.map_structure(operator.itemgetter(now), given)
-            yield batch[0], batch[-1]
 
 
 def report(each: int) -> keras.callbacks.Callback:
