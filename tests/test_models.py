@@ -269,7 +269,7 @@ def test_no_normalisation_looks_at_other_pictures():
 def test_the_cats_model_fits_what_ships(name):
     vae = models.build_cat_vae(**CATS[name])
     models.load_weights(vae, models.WEIGHTS / f"cats_{name}.npz")
-    assert vae.reconstruct(random_pictures(2, (64, 64, 3))).std() > 0.01
+    assert vae.reconstruct(random_pictures(2, (64, 64, 3))).std() > 0.005
 
 
 def test_a_hidden_layer_as_wide_as_the_one_before_adds_to_it():

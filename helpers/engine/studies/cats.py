@@ -172,7 +172,9 @@ def as_it_ships(run: dict, cats):
         posterior = vae.posterior_arrays(cats.x_train[:CODES])  # in random order
         codes = np.asarray(vae.family.sample_posterior(posterior, seed=0))
         with files.whole(models.WEIGHTS / f"cats_{name}_codes.npz") as file:
-            np.savez_compressed(file, codes=codes.astype("float16"))
+            codes = codes.astype("float16")
+            codes[codes == 0] = np.finfo("float16").smallest_subnormal  # ln z is finite
+            np.savez_compressed(file, codes=codes)
     return vae
 
 
