@@ -5,18 +5,17 @@ import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 # isort: split
 import math
 import time
-import weakref
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
 from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
+from helpers.engine.feeding import endless_batches
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
@@ -38,41 +37,6 @@ def one_cycle(steps: int, peak: float) -> CosineDecay:
 def warm_up(steps: int, end: float = 1.0) -> PolynomialDecay:
     """Return a beta that rises from 0 to ``end`` linearly over ``steps``, and stays."""
     return PolynomialDecay(0.0, steps, end_learning_rate=end)
-
-
-def endless_batches(
-    x: Arrays, targets: np.ndarray | None, batch_size: int, seed: int, skip: int = 0
-) -> tf.data.Dataset:
-    """Return batches of (x, targets) without end, shuffled by ``seed`` in every pass.
-
-    The first ``skip`` batches are left out, without a look at their pictures. Without
-    targets the pictures are their own; a tuple's arrays, such as pictures and labels,
-    stay beside each other. NumPy picks the pictures: made a tensor, the whole array
-    would stand in memory three times.
-
-    Raises:
-        ValueError: pictures, labels or targets are not as many.
-    """
-    given = (x,) if targets is None else (x, targets)
-    arrays = [np.asarray(array) for array in tf.nest.flatten(given)]
-    types, count = [array.dtype for array in arrays], len(arrays[0])
-    if any(len(array) != count for array in arrays):
-        raise ValueError(f"arrays must be as many, and are {list(map(len, arrays))}")
-    order = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
-
-    def choose(chosen):
-        batch = tf.numpy_function(
-            lambda rows: [a[rows] for a in arrays], [chosen], types
-        )
-        for tensor, array in zip(batch, arrays, strict=True):
-            tensor.set_shape((None, *array.shape[1:]))
-        batch = tf.nest.pack_sequence_as(given, batch)
-        return batch[0], batch[-1]
-
-    chosen = order.batch(batch_size).skip(skip)
-    batches = chosen.map(choose).prefetch(tf.data.AUTOTUNE)
-    weakref.finalize(batches, arrays.clear)  # TensorFlow never lets go of `choose`
-    return batches
 
 
 def report(each: int) -> keras.callbacks.Callback:

@@ -21,15 +21,17 @@ import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 # isort: split
 import keras
 import numpy as np
-import tensorflow as tf
 from matplotlib.animation import FuncAnimation, PillowWriter
 from sklearn.manifold import TSNE
 
 from helpers import datasets, metrics, models, plots, training
 from helpers.engine import paths
+from helpers.engine.studies import cats as cat_study
 from helpers.plots.films import Points, drawn, film, tsne_frames
 
 REPEATS = 3
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+TARGETS = (105.6, 95.0, 90.0)  # nats per held-out digit
 
 
 def row(name: str, figures: list[float], unit: str) -> None:
@@ -84,6 +86,8 @@ def digits() -> None:
 
 def products(batch: int, sizes: list[int], repeats: int = 20):
     """Return a function that times the matrix products of a step of dense layers."""
+    import tensorflow as tf
+
     pairs = list(itertools.pairwise(sizes))
     x = [tf.random.normal((batch, rows)) for rows, _ in pairs]
     w = [tf.random.normal(pair) for pair in pairs]
@@ -270,6 +274,75 @@ def films() -> None:
         row(name, [seconds(make) / 6 for _ in range(REPEATS)], "s")
 
 
+class Reached(keras.callbacks.Callback):
+    """Note when the held-out loss first reaches each target, in seconds."""
+
+    def on_train_begin(self, logs=None):
+        self.start, self.seconds = time.perf_counter(), {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.perf_counter() - self.start
+        for target in TARGETS:
+            if logs["val_loss"] <= target:
+                self.seconds.setdefault(target, now)
+
+
+def gpu() -> None:
+    """Seconds to some held-out nats, and cats per second, by precision.
+
+    On the device that Keras's backend finds. Compilation counts in the seconds, and not
+    in the cats. Once each: on a lent machine time is short.
+    """
+    print(f"{keras.backend.backend()} on {keras.distribution.list_devices()}")
+    data = datasets.load_mnist()
+    for precision in PRECISIONS:
+        keras.config.set_dtype_policy(precision)
+        options = {"batch_size": 512, "learning_rate": 7e-3, "weight_decay": 0.1}
+        keras.utils.set_random_seed(0)
+        vae, reached = models.build_vae(latent_size=32), Reached()
+        history = training.train(
+            vae,
+            data.x_train,
+            steps=6000,
+            held_out=data.x_validation,
+            rounds=60,
+            verbose=False,
+            jit_compile=True,
+            callbacks=[reached],
+            **options,
+        )
+        for target in TARGETS:
+            name = f"{precision}: to {target} nats per held-out digit"
+            if target in reached.seconds:
+                row(name, [reached.seconds[target]], "s")
+            else:
+                print(f"{name}: not reached")
+        row(f"{precision}: after 6,000 steps", [history["val_loss"][-1]], "nats")
+        row(f"{precision}: these steps", [history["seconds"]], "s")
+    keras.config.set_dtype_policy("float32")
+    for name, precision in itertools.product(("plain", "two_blocks"), PRECISIONS):
+        for batch in (32, 256):
+            speed = cats_per_second(name, precision, batch)
+            row(f"{precision}: cats, {name}, {batch} per step", [speed], "per second")
+
+
+def cats_per_second(rung: str, precision: str, batch: int) -> float:
+    """Return how many pictures per second a network of the cats' ladder learns from."""
+    x = np.random.default_rng(0).random((1024, 64, 64, 3), "float32")
+    keras.config.set_dtype_policy(precision)
+    vae = cat_study.build(cat_study.USUAL | cat_study.RUNGS[rung])
+    keras.config.set_dtype_policy("float32")
+    times = {}
+
+    def note(number, logs):
+        times[number + 1] = time.perf_counter()
+
+    clock = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+    options = {"batch_size": batch, "rounds": 1, "verbose": False}
+    training.train(vae, x, steps=220, callbacks=[clock], **options)
+    return 200 * batch / (times[220] - times[20])
+
+
 def imports() -> None:
     """Time the import of the helpers against TensorFlow's own."""
     names = "models, metrics, training, plots, datasets"
@@ -288,7 +361,7 @@ def imports() -> None:
             )
 
 
-PARTS = (digits, step, evaluation, cats, growth, films, imports)
+PARTS = (digits, step, evaluation, cats, growth, films, imports, gpu)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -16,6 +16,15 @@ def square(configuration):
     return {"square": configuration["x"] ** 2}
 
 
+def resumed(configuration):
+    """Go on where an earlier call was stopped: the second of them ends at once."""
+    begun = Path(configuration["begun"])
+    if not begun.exists():
+        begun.touch()
+        time.sleep(60)
+    return square(configuration)
+
+
 def troubled(configuration):
     """Return a square, unless the configuration says what else to do."""
     print("noise")

@@ -82,6 +82,9 @@ def every_family(folder):
     autoencoder.fit(x, x, epochs=1, verbose=0)
     assert autoencoder.reconstruct(x).shape == x.shape
 
+    if keras.backend.backend() == "jax":
+        trained_and_gone_on_with(x, folder)
+
     flat = keras.Input((64,))  # a model of your own; the last batch is short
     parameters = [keras.layers.Dense(3)(flat) for _ in range(2)]
     z = layers.Sampling()(parameters)
@@ -90,7 +93,39 @@ def every_family(folder):
     trained(
         likelihoods.ReportingModel(flat, [means, *parameters]), x[:60].reshape(60, 64)
     )
+    assert "tensorflow" not in sys.modules
     return len(families.registry())
+
+
+def trained_and_gone_on_with(x, folder):
+    """Train; a training that was interrupted ends with the same weights."""
+    import keras
+    import numpy as np
+
+    from helpers import models, training
+
+    class Interrupted(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def weights(callbacks=(), backup=None):
+        keras.utils.set_random_seed(1)
+        vae = models.build_vae((8, 8, 1), 3, hidden=(16,))
+        options = {"batch_size": 16, "rounds": 2, "held_out": x, "verbose": False}
+        options |= {"callbacks": callbacks, "backup": backup}
+        history = training.train(vae, x, steps=40, learning_rate=0.02, **options)
+        assert history["val_loss"][1] < history["val_loss"][0]
+        return vae.get_weights()
+
+    whole = weights()
+    try:
+        weights([Interrupted()], folder / "backup")
+        raise AssertionError("it was not interrupted")
+    except KeyboardInterrupt:
+        assert any((folder / "backup").iterdir())
+    for one, other in zip(whole, weights((), folder / "backup"), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 if __name__ == "__main__":

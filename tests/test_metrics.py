@@ -223,6 +223,29 @@ def test_mse_and_psnr_by_definition(pair):
     np.testing.assert_allclose(metrics.psnr(x, y), decibels, rtol=1e-4)
 
 
+@pytest.mark.parametrize("place", [0, 3, 7])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_block_ratio_finds_a_grid_wherever_it_lies(place, axis):
+    """Steps of 2 every 8 pixels along one axis, and of 1 elsewhere."""
+    steps = np.where(np.arange(63) % 8 == place, 2.0, 1.0) * np.array([1, -1] * 32)[:63]
+    line = np.concatenate([[0], np.cumsum(steps)]) / 20 + 0.5
+    shape = [1, 1, 1, 1]
+    shape[axis] = 64
+    x = np.broadcast_to(line.reshape(shape), (3, 64, 64, 3)).astype("float32")
+    assert metrics.block_ratio(x) == pytest.approx(2, rel=1e-4)
+    assert metrics.block_ratio(x, side=5) < 1.3  # a grid of other blocks
+
+
+def test_block_ratio_of_what_has_no_blocks(pictures):
+    noise = np.random.default_rng(0).random((200, 32, 32, 1))
+    assert 1 <= metrics.block_ratio(noise) < 1.02
+    blocks = np.kron(noise[:, :4, :4], np.ones((1, 8, 8, 1)))
+    assert metrics.block_ratio(blocks) > 1e6
+    assert metrics.block_ratio(np.ones((1, 9, 9, 1))) == 0
+    with pytest.raises(ValueError, match=r"larger than 8 x 8, .* \(8, 8, 1\)"):
+        metrics.block_ratio(pictures[:, :8, :8])
+
+
 def test_ssim_by_definition(pair):
     """Of constant pictures the luminance is left: (2ab + c) / (a^2 + b^2 + c)."""
     a, b, c = 0.2, 0.6, 0.01**2
@@ -266,27 +289,6 @@ def in_pixels(points):
 REAL = np.repeat([[0, 0], [1, 1], [0.6, 0.6]], 10, axis=0)
 CLASSES = np.array([3] * 10 + [7] * 10 + [3] * 9 + [7])
 SAMPLES = np.array([[0.1, 0.0], [0.9, 1.0], [0.6, 0.6], [-0.1, 0.1]])
-
-
-def test_a_picture_is_recognisable_if_its_neighbours_agree():
-    sets = in_pixels(SAMPLES), in_pixels(REAL), CLASSES
-    for neighbours, expected in ((10, 0.75), (1, 1), (30, 0)):
-        assert metrics.recognisable_share(*sets, neighbours) == expected
-
-
-def test_recognisable_looks_at_the_first_ten_thousand_training_pictures():
-    x_train = in_pixels(np.concatenate([np.ones((10_000, 2)), np.zeros((10, 2))]))
-    labels = np.concatenate([np.zeros(10_000, int), np.arange(10)])
-    assert metrics.recognisable_share(in_pixels([[0, 0]]), x_train, labels) == 1
-
-
-@pytest.mark.parametrize("separator", ["\n", ": "])
-def test_samples_are_labelled_with_the_share_of_all_of_them(separator):
-    samples = {"all": in_pixels(SAMPLES), "between": in_pixels(SAMPLES[2:3])}
-    options = {"shown": 3, "separator": separator}
-    rows = metrics.labelled_samples(samples, in_pixels(REAL), CLASSES, **options)
-    assert list(rows) == [f"all{separator}75%", f"between{separator}0%"]
-    assert [len(pictures) for pictures in rows.values()] == [3, 1]
 
 
 def test_knn_accuracy_is_the_share_of_votes_that_are_right():

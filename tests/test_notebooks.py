@@ -235,12 +235,8 @@ def test_shown_figures_are_there(notebook):
         assert not shown or cell.source.splitlines()[-1] == "plt.show()", cell.id
 
 
-# Text alternatives, as plots.describe leaves them. Notebooks that still lack some:
+# Text alternatives, as plots.describe leaves them.
 
-PENDING = {
-    "04_latent_priors",
-    "06_applications",
-}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -349,11 +345,8 @@ def test_a_wrong_alternative_is_found(source, saved, wrong):
     assert wrong_words(notebook) == wrong
 
 
-def test_every_figure_has_words_but_in_notebooks_that_are_named(notebook, path):
-    """Once a notebook has all, its name must leave the list."""
-    assert bool(lacking_words(notebook)) == (path.stem in PENDING), lacking_words(
-        notebook
-    )
+def test_every_figure_has_words(notebook):
+    assert not lacking_words(notebook)
 
 
 def test_words_of_figures_say_what_their_cells_compute(notebook):

@@ -287,6 +287,7 @@ README = (ROOT / "README.md").read_text()
         "data/README.md",
         "data/results/README.md",
         "teaching/grading.md",
+        "teaching/guide.md",
     ],
 )
 def test_links_and_names_of_files_lead_somewhere(name):
@@ -295,8 +296,10 @@ def test_links_and_names_of_files_lead_somewhere(name):
     links = [link for link in links if not re.match(r"https?://|#|mailto:", link)]
     named = re.findall(r"`((?:helpers|teaching|tests)/[^`*\s]*)`", text)
     assert links or named
-    for target in links + named:
-        assert (ROOT / target.split("#")[0]).exists(), target
+    for link in links:
+        assert ((ROOT / name).parent / link.split("#")[0]).exists(), link
+    for file in named:
+        assert (ROOT / file).exists(), file
 
 
 def test_the_readme_images_have_words():

@@ -10,8 +10,8 @@ from campaign import tries
 
 from helpers import datasets, families, layers, metrics, models, training
 from helpers.engine import paths, results, sweeps
+from helpers.engine.studies import factors, planes, recipes
 from helpers.engine.studies import families as study
-from helpers.engine.studies import planes, recipes
 from helpers.engine.studies.digits import Digits
 
 pytestmark = pytest.mark.slow
@@ -45,8 +45,8 @@ def tiny(monkeypatch, tmp_path):
     known = {"ROUND": 2, "DIGITS": 8, "IMPORTANCE": 40, "SAMPLES": 110}
     for name, value in known.items():
         monkeypatch.setattr(study, name, value)
-    for module in (study, recipes, planes, results.digits):
-        monkeypatch.setattr(module, "load_digits", lambda: digits)
+    for module in (study, recipes, planes):
+        monkeypatch.setattr(module, "load", lambda: digits)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "build")
     return digits
@@ -153,6 +153,18 @@ def test_both_models_go_through_the_same_test(tiny, monkeypatch, model):
         assert all(0 <= row[name] <= 1 for name in empty)
 
 
+def test_a_model_of_drawings_is_asked_after_each_number_of_steps(monkeypatch):
+    monkeypatch.setattr(factors, "STEPS", (2, 3))
+    monkeypatch.setattr(factors, "PARTS", {"train": 40, "fit": 60, "test": 60})
+    rows = factors.run({"family": "laplace", "seed": 1})["factors"]
+    assert [row["steps"] for row in rows] == [2, 3]
+    assert {*rows[0], *factors.KEYS} == set(factors.TABLES["factors"])
+    assert all(0 <= row["gap"] <= 1 and row["tilt"] <= 1 for row in rows)
+    drawn, free = factors.load()
+    assert len(drawn) == len(free) == 160
+    assert np.ptp(free, axis=0).all() and len(np.unique(free)) == free.size
+
+
 # The command
 
 
@@ -187,9 +199,9 @@ def test_the_command_goes_on_with_what_the_tables_lack(tiny, tmp_path, monkeypat
     monkeypatch.setattr(study, "grid", lambda: grid)
     asked = []
 
-    def interrupted(function, todo, folder, workers, minutes):
+    def interrupted(function, todo, folder, workers, minutes, resumes):
         assert function == "helpers.engine.studies.families:run"
-        assert (folder, workers) == (raw, 3) and 0.4 < minutes <= 0.5
+        assert (folder, workers, resumes) == (raw, 3, False) and 0.4 < minutes <= 0.5
         asked.append(todo)
         write_record(todo[-1], finished_run(todo[-1]["seed"]), raw)
         raise sweeps.SweepError("one failed")
@@ -248,7 +260,8 @@ def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
     stand_in = datasets.Dataset(*np.zeros((3, 1, 28, 28, 1)), "small digits", "here")
     monkeypatch.setattr(datasets, "load_mnist", lambda: stand_in)
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
-    assert results.main([]) == 1
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    assert results.main(["planes"]) == 1
     assert "this is small digits: save mnist.npz in data/" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/*.log"))
 
@@ -256,7 +269,10 @@ def test_the_command_asks_for_mnist_itself(monkeypatch, tmp_path, capsys):
 def test_the_command_names_its_studies(capsys):
     with pytest.raises(SystemExit):
         results.main(["family"])
-    assert "recipes, planes, families, not family" in capsys.readouterr().err
+    assert (
+        "recipes, planes, families, factors, cats, not family"
+        in capsys.readouterr().err
+    )
 
 
 # The results themselves, where they have been made
@@ -304,7 +320,9 @@ def test_every_result_has_its_curve():
         assert np.isfinite([float(point["loss"]) for point in points]).all()
 
 
-@pytest.mark.parametrize("each", [recipes, planes], ids=["recipes", "planes"])
+@pytest.mark.parametrize(
+    "each", [recipes, planes, factors], ids=["recipes", "planes", "factors"]
+)
 def test_small_tables_have_all_their_runs_and_finite_figures(each):
     for name, columns in each.TABLES.items():
         path = results.RESULTS / f"{name}.csv"

@@ -354,3 +354,17 @@ def test_wrong_sizes_and_steps_are_refused():
         metrics.two_sample_test(GREY, GREY, steps=0)
     with pytest.raises(ValueError, match=re.escape("(100, 28, 28, 3)")):
         metrics.sample_distance(GREY, np.repeat(GREY, 3, axis=-1))
+
+
+def test_a_reference_that_stays_is_looked_at_once(monkeypatch):
+    looked, features = [], samples.digit_features
+    monkeypatch.setattr(
+        samples, "digit_features", lambda x: looked.append(len(x)) or features(x)
+    )
+    samples.kept_features.cache_clear()
+    reference = rng(0).random((200, 28, 28, 1), "float32")
+    others = [rng(seed).random((150, 28, 28, 1), "float32") for seed in (1, 2, 3)]
+    first, *_ = [metrics.sample_distance(x, reference, size=30) for x in others]
+    assert looked == [150] * 4  # once the reference, three times the others
+    samples.kept_features.cache_clear()
+    assert metrics.sample_distance(others[0], reference, size=30) == first

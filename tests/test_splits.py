@@ -258,6 +258,22 @@ def test_no_part_of_made_cats_holds_a_twin_of_another(folder):
     assert not twins_among(*others).any()
 
 
+def test_twins_of_test_photographs_are_told_with_their_place(folder):
+    places, pictures = datasets.load_cat_twins()
+    assert len(places) == len(pictures) == 0  # drawn cats have none
+    (folder / "cats.zip").write_bytes(zipped(cats_with_twins("PNG")))
+    places, pictures = datasets.load_cat_twins()
+    data = datasets.load_cats()
+    assert len(places) > 0
+    for place, picture in zip(places, pictures, strict=True):
+        assert twins_among(data.x_test[[place]], picture[np.newaxis]).all()
+    others = np.delete(data.x_test, places, axis=0)
+    assert len(others) > 0 and not twins_among(others, pictures).any()
+    for part in PARTS:
+        x = getattr(data, f"x_{part}")
+        assert not any((x == picture).all(axis=(1, 2, 3)).any() for picture in pictures)
+
+
 def same_pictures(data, other):
     """Whether all parts of two data sets show the same, but for their encoding."""
     for part in PARTS:

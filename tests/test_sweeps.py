@@ -1,5 +1,6 @@
 """Sweeps: nothing lost, nothing half done."""
 
+import functools
 import json
 import os
 import re
@@ -276,6 +277,17 @@ def test_nothing_begins_that_would_not_be_ready(tmp_path):
     assert len(list(tmp_path.glob("[0-9]-*"))) < 3
     with pytest.raises(ValueError, match=r"minutes are 0.0166667, and .* 0.0: "):
         training.sweep(swept.square, grid, raw, minutes=1 / 60)
+
+
+def test_what_resumes_begins_however_long_it_takes(tmp_path):
+    first = [{"x": 1, "sleep": 1.5, "begun": str(tmp_path)}]
+    grid = [*first, {"x": 2, "begun": str(tmp_path / "begun")}]
+    sweep = functools.partial(training.sweep, swept.resumed, folder=tmp_path / "raw")
+    assert sweep(grid=first) == [{"square": 1}]
+    # less than the first call took
+    assert sweep(grid=grid, minutes=1.4 / 60, resumes=True) == [{"square": 1}, None]
+    (tmp_path / "begun").touch()  # if starting Python took longer than that
+    assert sweep(grid=grid, resumes=True) == [{"square": 1}, {"square": 4}]
 
 
 # Wrong use

@@ -8,7 +8,8 @@ from helpers import likelihoods, models
 from helpers.engine import weights
 
 SHIPPED = sorted(weights.FOLDER.glob("*.npz"))
-CATS = [path for path in SHIPPED if path.stem.startswith("cats_")]
+CODES = [path for path in SHIPPED if path.stem.endswith("_codes")]
+CATS = [path for path in SHIPPED if path.stem.startswith("cats_") and path not in CODES]
 
 
 @pytest.fixture
@@ -108,8 +109,16 @@ def test_a_missing_file_is_named_and_of_what_ships_the_address(
 
 
 def test_what_ships_is_small():
-    assert len(CATS) == 6
-    assert sum(path.stat().st_size for path in SHIPPED) < 12e6
+    assert (len(CATS), len(CODES)) == (6, 4)
+    assert sum(path.stat().st_size for path in SHIPPED) < 24e6
+
+
+@pytest.mark.parametrize("path", CODES, ids=lambda path: path.stem)
+def test_shipped_codes_are_a_family_s_own(path):
+    with np.load(path) as archive:
+        codes = archive["codes"].astype("float32")
+    assert codes.shape == (3000, 64) and np.isfinite(codes).all()
+    assert (codes.min() > 0) == ("exponential" in path.stem)
 
 
 @pytest.mark.parametrize("path", CATS, ids=lambda path: path.stem)
@@ -117,8 +126,7 @@ def test_what_ships_fits_the_model_and_draws_cats(path):
     kind = path.stem.removeprefix("cats_")
     sigma = {"sigma_one": 1.0, "sigma_learned": "learned"}.get(kind, "optimal")
     family = "normal" if kind.startswith("sigma_") else kind
-    options = {"likelihood": likelihoods.Gaussian(sigma), "architecture": "conv"}
-    vae = models.build_vae((64, 64, 3), 64, family, **options)
+    vae = models.build_cat_vae(family=family, sigma=sigma)
     models.load_weights(vae, path)
     cats = vae.generate(20)
     assert np.isfinite(cats).all()

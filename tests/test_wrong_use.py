@@ -132,10 +132,6 @@ MISTAKES = {  # what is done, and what the error must name
     "no channels in pairs": (lambda m: metrics.mse(*[GOOD[..., 0]] * 2), "(20, 8, 8)"),
     "no pictures in pairs": (lambda m: metrics.quality(*[GOOD[:0]] * 2), "(0, 8, 8"),
     "k in recall": (lambda m: metrics.covered_share(*[np.eye(3)] * 2, 3), "3"),
-    "k among pictures": (
-        lambda m: metrics.recognisable_share(GOOD, GOOD, LABELS, neighbours=21),
-        "21",
-    ),
     "codes of two sizes": (lambda m: metrics.overlap(np.eye(3), np.eye(4)), "(4, 4)"),
     "grey grid": (lambda m: plots.image_grid(GOOD[..., 0], 5, "grid"), "(20, 8, 8)"),
     "empty grid": (lambda m: plots.image_grid(GOOD[:0], 5, "grid"), "(0, 8, 8, 1)"),

@@ -7,6 +7,7 @@ import numpy as np
 from helpers.datasets import cat_groups, drawn_cats
 from helpers.datasets.dataset import (
     Dataset,
+    find_file,
     find_or_download,
     in_parts,
     to_unit_range,
@@ -32,8 +33,7 @@ def load_cats(limit: int | None = None) -> Dataset:
 
     Most photographs stand there several times: of each, one picture is taken, and no
     two parts show the same. One in ten is for validation, one in ten for the test. (The
-    weights in ``data/weights`` were trained on an older split, of single pictures, and
-    have seen most of these parts too.)
+    weights in ``data/weights`` were trained on the training part.)
 
     Args:
         limit: take at most so many pictures in all. Fewer are always a part of more: a
@@ -56,6 +56,27 @@ def load_cats(limit: int | None = None) -> Dataset:
         return drawn_cats_stand_in(min(limit or 10_000, 10_000))
     path, source = found
     return split_cats(read_cats(path), limit, source)
+
+
+def load_cat_twins() -> tuple[np.ndarray, np.ndarray]:
+    """Return what a split by file, not by photograph, lets through: test cats' twins.
+
+    Returns:
+        Places in ``load_cats().x_test`` (n,), a photograph as often as it has further
+        files, and the pictures in these (n, 64, 64, 3), which are in no part. None of
+        drawn cats.
+    """
+    path = find_file(*CATS_PLACES)
+    if path is None:
+        return np.zeros(0, int), np.zeros((0, *CATS_SHAPE), "float32")
+    cats = read_cats(path)
+    chosen = split_groups(cats.groups, cats.group_names)["test"]
+    place_of = {group: place for place, group in enumerate(cats.groups[chosen])}
+    further = np.isin(cats.groups, [*place_of])
+    further[chosen] = False
+    rows = np.flatnonzero(further)
+    places = np.array([place_of[group] for group in cats.groups[rows]], int)
+    return places, to_unit_range(cats.pictures, rows)
 
 
 def check_cats(path: Path) -> None:

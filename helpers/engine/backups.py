@@ -14,7 +14,6 @@ from pathlib import Path
 import filelock
 import keras
 import numpy as np
-import tensorflow as tf
 
 from helpers.engine import files
 
@@ -96,7 +95,7 @@ class Backup(keras.callbacks.Callback):
         self.rounds, self.history = kept["rounds"], kept["history"]
         self.seconds, self.arrays = kept["seconds"], arrays
         if kept["global_seed"] != global_seed():
-            tf.random.set_seed(kept["global_seed"])
+            set_global_seed(kept["global_seed"])
 
     def refuse_others(self, kept: dict, given: dict) -> None:
         """Raise ValueError unless both say the same."""
@@ -140,7 +139,10 @@ class Backup(keras.callbacks.Callback):
         names = ("about", "rounds", "history", "seconds")
         progress = {name: getattr(self, name) for name in names}
         progress["global_seed"] = global_seed()
-        arrays = {name: v.value.numpy() for name, v in self.variables().items()}
+        arrays = {
+            name: keras.ops.convert_to_numpy(variable)
+            for name, variable in self.variables().items()
+        }
         content = io.BytesIO()
         np.savez(content, progress=json.dumps(progress, default=float), **arrays)
         with files.whole(self.file) as file:
@@ -152,6 +154,17 @@ class Backup(keras.callbacks.Callback):
             self.file.unlink(missing_ok=True)
 
 
-def global_seed() -> int:
+def global_seed() -> int | None:
     """Return TensorFlow's global seed, or what stands for it where none is set."""
+    if keras.backend.backend() != "tensorflow":
+        return None  # JAX has none, and Keras's own seeds are variables of the model
+    import tensorflow as tf
+
     return tf.compat.v1.get_seed(0)[0]
+
+
+def set_global_seed(seed: int) -> None:
+    """Set TensorFlow's global seed."""
+    import tensorflow as tf
+
+    tf.random.set_seed(seed)

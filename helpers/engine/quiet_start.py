@@ -37,7 +37,12 @@ def silence_retracing() -> None:
 
 @functools.cache
 def start_xla() -> None:
-    """Start TensorFlow's compiler XLA, without the log lines of its first programs."""
+    """Start TensorFlow's compiler XLA, without the log lines of its first programs.
+
+    Other backends need no start.
+    """
+    if not ON_TENSORFLOW:
+        return
     import tensorflow as tf
 
     with silenced_stderr():

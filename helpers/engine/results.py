@@ -14,10 +14,13 @@ from pathlib import Path
 from types import ModuleType
 
 from helpers.engine import files, paths, sweeps
-from helpers.engine.studies import digits, families, planes, recipes
+from helpers.engine.studies import cats, factors, families, planes, recipes
 
 RESULTS = paths.data_folder() / "results"
-STUDIES = {"recipes": recipes, "planes": planes, "families": families}
+STUDIES = {
+    study.__name__.rpartition(".")[2]: study
+    for study in (recipes, planes, families, factors, cats)
+}
 Rows = dict[str, list[dict]]  # by table
 
 
@@ -69,7 +72,9 @@ def go_on(study: ModuleType, workers: int, minutes: float) -> bool:
     function, raw = f"{study.__name__}:run", paths.build_folder() / "results"
     if todo and minutes > 0:
         try:
-            sweeps.sweep(function, todo, raw, workers=workers, minutes=minutes)
+            study.load()  # once, before workers do so at the same time
+            options = {"minutes": minutes, "resumes": getattr(study, "RESUMES", False)}
+            sweeps.sweep(function, todo, raw, workers, **options)
         except (OSError, RuntimeError, ValueError) as error:
             print(error, file=sys.stderr)
             well = False
@@ -96,11 +101,6 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.studies if name not in STUDIES]:
         parser.error(f"the studies are {', '.join(STUDIES)}, not {unknown[0]}")
-    try:
-        digits.load_digits()  # once, before workers do so at the same time
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
     end, well = time.monotonic() + 60 * given.minutes, True
     for name in given.studies or STUDIES:
         left = (end - time.monotonic()) / 60

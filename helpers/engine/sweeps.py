@@ -43,6 +43,7 @@ def sweep(
     workers: int = 2,
     threads: int = 1,
     minutes: float = math.inf,
+    resumes: bool = False,
 ) -> list:
     """Return what ``function`` gives for every configuration, in the grid's order.
 
@@ -62,6 +63,8 @@ def sweep(
         minutes: after which this call ends. It begins nothing that, lasting as long as
             the longest before it, would not be ready by then, and stops what is not:
             None stands for those results, and the next call computes them.
+        resumes: a call that was stopped goes on where it was when it is called again,
+            so that any may begin while there are minutes left.
 
     Raises:
         SweepError: a configuration failed or its process was killed; all others are
@@ -80,7 +83,9 @@ def sweep(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(folder / "lock", timeout=0):
-            failures = run_missing(name, grid, folder, workers, threads, minutes)
+            deadline = time.time() + 60 * minutes
+            calls = Calls(name, folder, threads, deadline, resumes)
+            failures = run_missing(calls, grid, workers, minutes)
     except filelock.Timeout as error:
         raise RuntimeError(
             f"another sweep uses {folder}: wait for its end, or name another folder"
@@ -169,23 +174,18 @@ def read(name: str, configuration: dict, folder: Path) -> dict | None:
 
 
 def run_missing(
-    name: str,
-    grid: list[dict],
-    folder: Path,
-    workers: int,
-    threads: int,
-    minutes: float,
+    calls: "Calls", grid: list[dict], workers: int, minutes: float
 ) -> dict[int, str]:
     """Compute what is not in the folder; return errors by place in the grid."""
-    records = {place: read(name, each, folder) for place, each in enumerate(grid)}
-    todo = [place for place, record in records.items() if record is None]
-    longest = max((r["seconds"] for r in records.values() if r), default=0.0)
-    if todo and longest > 60 * minutes:
+    kept = [read(calls.name, each, calls.folder) for each in grid]
+    todo = [place for place, record in enumerate(kept) if record is None]
+    longest = max((record["seconds"] for record in kept if record), default=0.0)
+    calls.longest = 0.0 if calls.resumes else longest
+    if todo and calls.longest > 60 * minutes:
         raise ValueError(
             f"minutes are {minutes:g}, and the longest call so far took "
             f"{longest / 60:.1f}: nothing more would be ready, so allow more"
         )
-    calls = Calls(name, folder, threads, time.time() + 60 * minutes, longest)
     answers = joblib.Parallel(
         n_jobs=workers, prefer="threads", batch_size=1, return_as="generator_unordered"
     )(joblib.delayed(calls.run)(place, grid[place]) for place in todo)
@@ -207,14 +207,15 @@ class Calls:
 
     Attributes:
         stopped: True has those of this process stop their children.
-        longest: seconds of the longest call so far.
+        longest: seconds that must be left to begin a call: of the longest one so far.
     """
 
     def __init__(
-        self, name: str, folder: Path, threads: int, deadline: float, longest: float
+        self, name: str, folder: Path, threads: int, deadline: float, resumes: bool
     ):
         self.name, self.folder, self.threads = name, folder, threads
-        self.deadline, self.longest, self.stopped = deadline, longest, False
+        self.deadline, self.resumes = deadline, resumes
+        self.longest, self.stopped = 0.0, False
         self.path = [os.path.abspath(entry) for entry in sys.path]
 
     def run(self, place: int, configuration: dict) -> tuple[int, str, bool]:
@@ -232,7 +233,8 @@ class Calls:
                         child.wait(LOOK)
                 child.kill()
         if path.exists() and child.returncode == 0:
-            self.longest = max(self.longest, time.time() - start)
+            if not self.resumes:
+                self.longest = max(self.longest, time.time() - start)
             log.unlink(missing_ok=True)
             return place, "", True
         if self.overdue():

@@ -21,14 +21,12 @@ from helpers.metrics.codes import (
     mutual_information_gap,
     overlap,
 )
-from helpers.metrics.pictures import TrackQuality, mse, psnr, quality, ssim
+from helpers.metrics.pictures import TrackQuality, block_ratio, mse, psnr, quality, ssim
 from helpers.metrics.samples import sample_distance, two_sample_test
 from helpers.metrics.scores import (
     Estimate,
     auc,
     covered_share,
     knn_accuracy,
-    labelled_samples,
-    recognisable_share,
 )
 from helpers.metrics.tables import claims, table

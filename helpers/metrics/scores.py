@@ -1,15 +1,11 @@
 """How good samples and scores are: neighbours' votes, ROC areas, coverage."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_array
-
-from helpers.datasets import flat
-from helpers.engine import checked
 
 
 def knn_accuracy(
@@ -26,42 +22,6 @@ def knn_accuracy(
     """
     classifier = KNeighborsClassifier(neighbours).fit(codes, labels)
     return float(classifier.score(test_codes, test_labels))
-
-
-def recognisable_share(
-    pictures: np.ndarray, x_train: np.ndarray, y_train: np.ndarray, neighbours: int = 10
-) -> float:
-    """Return the share of pictures (n, height, width, channels) that real ones know.
-
-    A picture counts if its nearest ``neighbours`` among the first 10,000 training
-    pictures, by squared distance of pixels, are all of one class.
-
-    Raises:
-        ValueError: ``neighbours`` is below 1, or more than the training pictures, which
-            are of another shape than these, or pixels are far from [0, 1].
-    """
-    known = checked.pictures(x_train[:10_000], None, "x_train", checked.NEAR)
-    checked.pictures(pictures, known.shape[1:], span=checked.NEAR)
-    classifier = KNeighborsClassifier(neighbours)
-    classifier.fit(flat(x_train[:10_000]), y_train[:10_000])
-    return float(np.mean(classifier.predict_proba(flat(pictures)).max(axis=1) == 1))
-
-
-def labelled_samples(
-    samples: Mapping[str, np.ndarray],
-    x_train: np.ndarray,
-    y_train: np.ndarray,
-    shown: int = 14,
-    separator: str = "\n",
-) -> dict[str, np.ndarray]:
-    """Return rows for ``plots.image_rows``: the first ``shown`` pictures of each name.
-
-    A label is the name, the separator, and the ``recognisable_share`` of all pictures
-    (n, height, width, channels) of that name.
-    """
-    real = x_train, y_train
-    shares = {name: recognisable_share(x, *real) for name, x in samples.items()}
-    return {f"{n}{separator}{shares[n]:.0%}": x[:shown] for n, x in samples.items()}
 
 
 @dataclass(frozen=True)

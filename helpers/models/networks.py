@@ -17,6 +17,7 @@ ENCODER_WIDTHS = (512, 256)
 DECODER_WIDTHS = (256, 512, 512, 512)  # more: here they buy the most nats
 PATCH = 4  # the stride, in pixels, of the convolution next to the picture
 SQUEEZE = 48  # the channels of the map next to the code
+FINISH = 16  # the channels of the full-size map under the picture
 
 
 def dense_encoder(
@@ -70,21 +71,21 @@ def conv_encoder(
     latent_size: int,
     outputs: Sequence[str] = ("code",),
     filters: Sequence[int] = (64, 128),
+    blocks: int = 0,
 ) -> keras.Model:
     """Return a convolutional model like ``dense_encoder``.
 
     The first layer reads overlapping patches of 8 x 8, one every ``PATCH`` pixels: maps
     at the picture's full or half size would take most of the time. Each later layer
-    halves height and width; a 1 x 1 convolution to ``SQUEEZE`` channels comes before
-    the heads, which hold most weights.
+    halves height and width, and each is followed by so many residual ``blocks``; a
+    1 x 1 convolution to ``SQUEEZE`` channels comes before the heads.
     """
     pictures = keras.Input(checked_shape(image_shape, conv=True), name="x")
     features = pictures
     stages = zip(filters, strides(filters), strict=True)
-    for index, (count, stride) in enumerate(stages, start=1):
-        features = layers.Conv2D(
-            count, 2 * stride, stride, "same", activation="silu", name=f"down_{index}"
-        )(features)
+    for stage, (count, stride) in enumerate(stages, start=1):
+        down = layers.Conv2D(count, 2 * stride, stride, "same", name=f"down_{stage}")
+        features = refined(down(features), blocks, f"encoder_{stage}")
     features = layers.Conv2D(SQUEEZE, 1, activation="silu", name="squeeze")(features)
     features = layers.Flatten(name="flatten")(features)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
@@ -95,12 +96,15 @@ def conv_decoder(
     latent_size: int,
     filters: Sequence[int] = (128, 64),
     family: str | Family = "normal",
+    blocks: int = 0,
 ) -> keras.Model:
     """Return a convolutional model like ``dense_decoder``, ``conv_encoder`` in reverse.
 
     Works for any picture size: it decodes to the next multiple of all strides' product
     and crops. The first layer makes ``SQUEEZE`` channels, which a 1 x 1 convolution
-    widens to ``filters[0]``.
+    widens to ``filters[0]``. The last but one draws ``FINISH`` channels at the full
+    size, and the last mixes them over 3 x 3 pixels: where it drew the picture itself,
+    every patch was a sum of the same few, and their edges showed.
     """
     height, width, channels = checked_shape(image_shape, conv=True)
     steps = strides(filters)[::-1]
@@ -110,17 +114,43 @@ def conv_decoder(
     features = standardised(codes, family)
     features = layers.Dense(rows * columns * SQUEEZE, "silu", name="seed")(features)
     features = layers.Reshape((rows, columns, SQUEEZE), name="seed_map")(features)
-    features = layers.Conv2D(filters[0], 1, activation="silu", name="widen")(features)
-    stages = zip([*filters[1:], channels], steps, strict=True)
-    for index, (count, step) in enumerate(stages, start=1):
-        last = index == len(filters)
-        options = {"dtype": "float32"} if last else {"activation": "silu"}
-        features = layers.Conv2DTranspose(
-            count, 2 * step, step, "same", name=f"up_{index}", **options
-        )(features)
+    features = layers.Conv2D(filters[0], 1, name="widen")(features)
+    features = refined(features, blocks, "decoder_1")
+    stages = zip([*filters[1:], FINISH], steps, strict=True)
+    for stage, (count, step) in enumerate(stages, start=1):
+        up = layers.Conv2DTranspose(count, 2 * step, step, "same", name=f"up_{stage}")
+        last = stage == len(filters)
+        count = 0 if last else blocks
+        features = refined(up(features), count, f"decoder_{stage + 1}")
+    pixels = layers.Conv2D(channels, 3, padding="same", dtype="float32", name="pixels")
     excess = ((0, rows * stride - height), (0, columns * stride - width))
-    output = layers.Cropping2D(excess, dtype="float32", name="output")(features)
-    return keras.Model(codes, output, name="decoder")
+    output = layers.Cropping2D(excess, dtype="float32", name="output")
+    return keras.Model(codes, output(pixels(features)), name="decoder")
+
+
+def refined(features: Any, blocks: int, name: str) -> Any:
+    """Return maps (batch, h, w, c) after residual blocks of 3 x 3, and an activation.
+
+    A block adds nothing at first, since its second convolution begins at zero. What it
+    adds is computed from channels whose root mean square is 1 at every place, in
+    training and afterwards alike. The sum itself is never normalised: it would forget
+    how bright and how rich in contrast a place is, and pictures must be given back.
+
+    Source: He et al. (2016), "Identity mappings in deep residual networks"; Zhang and
+    Sennrich (2019), "Root mean square layer normalization".
+    """
+    count = features.shape[-1]
+    for block in range(1, blocks + 1):
+        added = layers.RMSNormalization(name=f"{name}_{block}_norm")(features)
+        added = layers.Activation("silu", name=f"{name}_{block}_silu")(added)
+        options = {"filters": count, "kernel_size": 3, "padding": "same"}
+        inner = layers.Conv2D(**options, activation="silu", name=f"{name}_{block}_a")
+        outer = layers.Conv2D(
+            **options, kernel_initializer="zeros", name=f"{name}_{block}_b"
+        )
+        added = outer(inner(added))
+        features = layers.Add(name=f"{name}_{block}")([features, added])
+    return layers.Activation("silu", name=f"{name}_silu")(features)
 
 
 def strides(filters: Sequence[int]) -> list[int]:

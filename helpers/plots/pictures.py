@@ -69,7 +69,7 @@ def image_rows(rows: Mapping[str, np.ndarray], title: str) -> Figure:
     if not all(lengths.values()) or not lengths:
         raise ValueError(f"rows must have one or more pictures each, and are {lengths}")
     columns = max(lengths.values())
-    cell = min(0.85, 7.6 / columns)
+    cell = min(1.2, 7.6 / columns)
     size = (cell * columns + 1.7, cell * len(rows) + 0.5)
     figure, axes = plt.subplots(len(rows), 1, figsize=size, squeeze=False)
     for ax, (label, images) in zip(axes[:, 0], rows.items(), strict=True):

@@ -15,7 +15,7 @@ class Digits(NamedTuple):
     y_test: np.ndarray
 
 
-def load_digits() -> Digits:
+def load() -> Digits:
     """Return MNIST with its first 10,000 training digits for validation.
 
     Raises:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.engine import files, paths
-from helpers.engine.studies.digits import Digits, load_digits
+from helpers.engine.studies.digits import Digits, load
 
 SEEDS, LATENTS, BETAS = (0, 1, 2), (2, 4, 8, 16, 32, 64), (0.1, 0.3, 1, 3, 10, 20)
 HIDDEN = (256, 256)
@@ -51,7 +51,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
         configuration: ``family``, or "autoencoder"; ``latents``, ``beta``, ``seed``,
             and ``cap``, the steps at most.
     """
-    digits = load_digits()
+    digits = load()
     model = untrained(configuration, digits)
     history = train_until_it_stops(model, digits, **configuration)
     stem = "_".join(f"{configuration[key]}" for key in (*KEYS, "cap"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.engine.studies.digits import load_digits
+from helpers.engine.studies.digits import load
 
 SEEDS, LATENTS, STEPS, BATCH = (0, 1, 2), (2, 32), 2000, 256
 PEAKS = {"autoencoder": 4e-3, "vae": 7e-3}  # of the learning rate
@@ -29,7 +29,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
 
     from helpers import models, training
 
-    digits, seed = load_digits(), configuration["seed"]
+    digits, seed = load(), configuration["seed"]
     build = {"autoencoder": models.build_autoencoder, "vae": models.build_vae}
     keras.utils.set_random_seed(seed)
     name = configuration["model"]

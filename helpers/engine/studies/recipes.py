@@ -1,6 +1,6 @@
 """One change of the training at a time, three seeds each."""
 
-from helpers.engine.studies.digits import load_digits
+from helpers.engine.studies.digits import load
 
 SEEDS, STEPS, LATENTS, BATCH = (0, 1, 2), (600, 1800), 32, 128
 USUAL, DEEP = ((512, 512), (512, 512)), ((512, 256), (256, 512, 512, 512))
@@ -33,7 +33,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
 
     from helpers import metrics, training
 
-    digits = load_digits()
+    digits = load()
     recipe, seed, rows = RECIPES[configuration["recipe"]], configuration["seed"], []
     for steps in STEPS:
         keras.utils.set_random_seed(seed)
