@@ -10,7 +10,7 @@ from campaign import tries
 
 from helpers import datasets, families, layers, metrics, models, training
 from helpers.engine import paths, results, sweeps
-from helpers.engine.studies import factors, planes, recipes
+from helpers.engine.studies import autoencoders, factors, planes, recipes
 from helpers.engine.studies import families as study
 from helpers.engine.studies.digits import Digits
 
@@ -45,7 +45,7 @@ def tiny(monkeypatch, tmp_path):
     known = {"ROUND": 2, "DIGITS": 8, "IMPORTANCE": 40, "SAMPLES": 110}
     for name, value in known.items():
         monkeypatch.setattr(study, name, value)
-    for module in (study, recipes, planes):
+    for module in (study, autoencoders, recipes, planes):
         monkeypatch.setattr(module, "load", lambda: digits)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "build")
@@ -165,6 +165,27 @@ def test_a_model_of_drawings_is_asked_after_each_number_of_steps(monkeypatch):
     assert np.ptp(free, axis=0).all() and len(np.unique(free)) == free.size
 
 
+@pytest.mark.parametrize("kind", autoencoders.KINDS)
+def test_an_autoencoder_is_trained_as_in_its_notebook(tiny, monkeypatch, kind):
+    monkeypatch.setattr(autoencoders, "STEPS", 2)
+    monkeypatch.setattr(autoencoders, "BATCH", 50)
+    [row] = autoencoders.run({"kind": kind, "seed": 0})["autoencoders"]
+    assert {*row, *autoencoders.KEYS} == set(autoencoders.COLUMNS)
+    assert 0 < row["mse"] <= row["as_fitted"]
+    model = autoencoders.untrained(kind)
+    noise = [each for each in model.layers if "noise" in each.name]
+    assert [each.stddev for each in noise] == [0.5] * (kind == "denoiser")
+
+
+def test_shuffling_moves_all_pictures_alike_and_noise_has_its_deviation():
+    x = np.random.default_rng(3).random((300, 28, 28, 1), "float32")
+    one, other = autoencoders.shuffled(x), autoencoders.shuffled(x[:5])
+    np.testing.assert_array_equal(one[:5], other)
+    assert not np.array_equal(one[:5], x[:5])
+    np.testing.assert_array_equal(np.sort(one, axis=None), np.sort(x, axis=None))
+    assert np.std(autoencoders.with_noise(x) - x) == pytest.approx(0.5, abs=0.005)
+
+
 # The command
 
 
@@ -270,7 +291,7 @@ def test_the_command_names_its_studies(capsys):
     with pytest.raises(SystemExit):
         results.main(["family"])
     assert (
-        "recipes, planes, families, factors, cats, not family"
+        "autoencoders, recipes, planes, families, factors, cats, not family"
         in capsys.readouterr().err
     )
 
@@ -321,7 +342,9 @@ def test_every_result_has_its_curve():
 
 
 @pytest.mark.parametrize(
-    "each", [recipes, planes, factors], ids=["recipes", "planes", "factors"]
+    "each",
+    [autoencoders, recipes, planes, factors],
+    ids=["autoencoders", "recipes", "planes", "factors"],
 )
 def test_small_tables_have_all_their_runs_and_finite_figures(each):
     for name, columns in each.TABLES.items():

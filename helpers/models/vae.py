@@ -11,6 +11,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from helpers.engine import checked
+from helpers.engine.quiet_start import start_xla
 from helpers.families import Family, get_family
 from helpers.families.base import register, serialized
 from helpers.layers import KLDivergence, Sampling
@@ -117,6 +118,8 @@ class VAE(EncoderDecoder, ReportingModel):
                     f"{name}={given[name]!r} would be added: choose the distortion by "
                     "likelihood=, the weight of the rate by beta="
                 )
+        if given.get("jit_compile") is True:
+            start_xla()
         super().compile(*args, **kwargs)
         metrics = (given.get(name) for name in ("metrics", "weighted_metrics"))
         self.needs_targets = any(each is not None for each in metrics)
