@@ -73,7 +73,7 @@ def laplace_mistakes(noise):
         return lambda m, s, u: m + way(s) * noise(u)
 
     return {
-        "u may be 0, and ln 0 is infinite: 1 - u is as uniform as u, and never 0": (
+        "u may be 0, and ln 0 is infinite: -ln(1 - u) is finite for every u": (
             of_noise(noise)
         ),
         "it is the logarithm of the scale: exponentiate it": of_scale(lambda s: s),
