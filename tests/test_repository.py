@@ -325,6 +325,21 @@ def test_the_readme_gallery_shows_saved_numbers_only():
         assert number in saved, f"no saved output shows {number}"
 
 
+def test_the_comparison_asks_the_same_of_everybody_and_counts_rightly():
+    why = (ROOT / "book/why.md").read_text(encoding="utf-8")
+    points = re.findall(r"^\*\*\w.*\*\*\n\n((?:[- ].*\n)+)", why, re.M)
+    asked = [re.findall(r"^- (.*?): ", point, re.M) for point in points]
+    assert len(asked) > 5
+    assert all(names == asked[0] for names in asked)
+    cited = re.findall(r"\[(\d)\]", "\n".join(asked[0]))
+    sources = re.findall(r"^(\d)\. ", why, re.M)
+    assert set(cited) <= set(re.findall(r"\[(\d)\]", why)) == set(sources)
+    assert "at least four per notebook" in why
+    for path in PATHS:
+        text = path.read_text(encoding="utf-8")
+        assert len(set(re.findall(r"checks\.check_\w+\(", text))) >= 4, path
+
+
 # Pictures and leftovers
 
 
