@@ -307,6 +307,12 @@ def test_the_readme_images_have_words():
     assert not re.findall(r"!\[[^\]]{0,4}\]\(", README)
 
 
+def test_the_two_commands_of_the_readme_fit_a_phone():
+    """At 390 pixels GitHub shows 40 characters of a block of code."""
+    for block in re.findall(r"^```\n(make run.*?)```", README, re.M | re.S):
+        assert max(map(len, block.splitlines())) <= 40, block
+
+
 def test_the_readme_names_every_notebook_with_its_badge():
     for path in PATHS:
         assert f"notebooks/{path.name}" in README
