@@ -8,7 +8,6 @@ computed anything before a fork, so the quiet start is kept from starting it.
 import itertools
 import json
 import os
-import resource
 import signal
 import sys
 import threading
@@ -40,6 +39,8 @@ def die(moment, count, part):
     whole, replace, calls = files.whole, os.replace, itertools.count(1)
 
     def limited(path):
+        import resource  # which Windows lacks
+
         if next(calls) == count:
             size = path.stat().st_size if path.exists() else 10_000
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

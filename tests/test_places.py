@@ -3,6 +3,7 @@
 `make floor` runs these tests with the oldest versions admitted, about those of Colab.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -186,3 +187,36 @@ def test_the_workflow_uses_the_commands_for_windows():
     (step,) = [s for s in steps if s.get("if") == "matrix.system == 'windows'"]
     given = commands(block("Windows, without make"))
     assert commands(step["run"]) == [c for c in given if "helpers.engine" not in c]
+
+
+NO_WINDOWS = {"_posixsubprocess", "fcntl", "grp", "pty", "pwd", "resource", "termios"}
+
+
+def imported(path):
+    """The modules that a file imports whenever it is imported itself."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def test_what_runs_on_windows_imports_nothing_that_it_lacks():
+    tests = paths.ROOT / "tests"
+    text = (tests / "conftest.py").read_text(encoding="utf-8")
+    left_out = ast.literal_eval(re.search(r"collect_ignore = (\[.*\])", text).group(1))
+    todo = [path for path in tests.glob("test_*.py") if path.name not in left_out]
+    todo += (paths.ROOT / "helpers").rglob("*.py")
+    seen = set(todo)
+    while todo:
+        path = todo.pop()
+        for name in imported(path):
+            assert name not in NO_WINDOWS, path
+            stems = [base / name.replace(".", "/") for base in (tests, paths.ROOT)]
+            places = [
+                Path(f"{s}{end}") for s in stems for end in (".py", "/__init__.py")
+            ]
+            new = {place for place in places if place.is_file()} - seen
+            todo += new
+            seen |= new

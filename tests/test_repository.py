@@ -307,6 +307,12 @@ def test_the_readme_images_have_words():
     assert not re.findall(r"!\[[^\]]{0,4}\]\(", README)
 
 
+def test_the_two_commands_of_the_readme_fit_a_phone():
+    """At 390 pixels GitHub shows 40 characters of a block of code."""
+    for block in re.findall(r"^```\n(make run.*?)```", README, re.M | re.S):
+        assert max(map(len, block.splitlines())) <= 40, block
+
+
 def test_the_readme_names_every_notebook_with_its_badge():
     for path in PATHS:
         assert f"notebooks/{path.name}" in README
@@ -323,6 +329,21 @@ def test_the_readme_gallery_shows_saved_numbers_only():
     prose = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]*>", " ", section.group(0))
     for number in re.findall(r"\d+\.\d+", prose):
         assert number in saved, f"no saved output shows {number}"
+
+
+def test_the_comparison_asks_the_same_of_everybody_and_counts_rightly():
+    why = (ROOT / "book/why.md").read_text(encoding="utf-8")
+    points = re.findall(r"^\*\*\w.*\*\*\n\n((?:[- ].*\n)+)", why, re.M)
+    asked = [re.findall(r"^- (.*?): ", point, re.M) for point in points]
+    assert len(asked) > 5
+    assert all(names == asked[0] for names in asked)
+    cited = re.findall(r"\[(\d)\]", "\n".join(asked[0]))
+    sources = re.findall(r"^(\d)\. ", why, re.M)
+    assert set(cited) <= set(re.findall(r"\[(\d)\]", why)) == set(sources)
+    assert "at least four per notebook" in why
+    for path in PATHS:
+        text = path.read_text(encoding="utf-8")
+        assert len(set(re.findall(r"checks\.check_\w+\(", text))) >= 4, path
 
 
 # Pictures and leftovers
