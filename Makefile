@@ -45,7 +45,7 @@ save: .venv/ready  ## run with the full budget on real data and save the outputs
 results: .venv/ready  ## half an hour of the experiment behind data/results; again goes on with it
 	$(BIN)/python -m helpers.engine.results --minutes $(MINUTES)
 
-kit: .venv/ready  ## for a class: notebooks without answers and with all, quizzes: build/kit/
+kit: .venv/ready  ## for a class: notebooks without answers and with all, slides, quizzes: build/kit/
 	$(BIN)/python -m teaching.kit
 
 grade: .venv/ready  ## make grade FOLDER=submissions: marks and feedback land in build/grades/

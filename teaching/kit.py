@@ -6,7 +6,7 @@ python -m teaching.kit [NOTEBOOK ...]
 import sys
 
 from helpers.engine import paths
-from teaching import quiz, versions
+from teaching import quiz, slides, versions
 
 
 def main(names: list[str]) -> int:
@@ -15,6 +15,7 @@ def main(names: list[str]) -> int:
     try:
         versions.build(folder, names)
         quiz.build(folder / "moodle")
+        slides.build(folder / "slides", names)
     except (OSError, RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
