@@ -45,8 +45,8 @@ save: .venv/ready  ## run with the full budget on real data and save the outputs
 results: .venv/ready  ## half an hour of the experiment behind data/results; again goes on with it
 	$(BIN)/python -m helpers.engine.results --minutes $(MINUTES)
 
-kit: .venv/ready  ## every notebook without answers and with all of them, for a class: build/kit/
-	$(BIN)/python -m teaching.versions
+kit: .venv/ready  ## for a class: notebooks without answers and with all, slides, quizzes: build/kit/
+	$(BIN)/python -m teaching.kit
 
 grade: .venv/ready  ## make grade FOLDER=submissions: marks and feedback land in build/grades/
 	$(BIN)/python -m teaching.grade "$(FOLDER)"

@@ -10,6 +10,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import helpers
 from helpers.engine import book
+from teaching import quiz
 
 project = "Variational autoencoders"
 author = "the course's authors"
@@ -66,6 +67,9 @@ def read(app, name: str, source: list[str]) -> None:
     if name.startswith("notebooks/"):
         works = (folder / "references.bib").read_text(encoding="utf-8")
         source[0] = book.notebook_page(source[0], works)
+        return
+    if name.startswith("teaching/quizzes/"):
+        source[0] = quiz.page(quiz.read(folder / f"{name}.md"))
         return
     for mark, make in book.MADE.items():
         if mark in source[0]:

@@ -1,12 +1,8 @@
-"""The notebooks as a class gets them: without answers, and with all of them.
-
-python -m teaching.versions
-"""
+"""The notebooks as a class gets them: without answers, and with all of them."""
 
 import copy
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import nbformat
@@ -119,20 +115,3 @@ def build(folder: Path, names: list[str] | None = None) -> None:
             version = make(notebook, path.stem)
             write(folder / f"{kind}-outputs" / path.name, version)
             write(folder / kind / path.name, without_outputs(version))
-
-
-def main(names: list[str]) -> int:
-    """Build the versions; return the exit status."""
-    folder = paths.build_folder() / "kit"
-    try:
-        build(folder, names)
-    except (OSError, RuntimeError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    made = "student, student-outputs, solution and solution-outputs"
-    print(f"{folder} has {made}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -186,6 +186,19 @@ def test_symbols_glossary_and_interface_are_whole(pages):
         assert api.find(id=f"helpers.{name}"), name
 
 
+@needs_tools
+@pytest.mark.parametrize("number", [path.stem[:2] for path in PATHS])
+def test_a_quiz_has_ten_questions_whose_answers_are_folded(pages, number):
+    article = pages[Path(f"teaching/quizzes/{number}.html")].find("article")
+    assert article.h1.get_text().startswith(f"Quiz {number}")
+    answers = [fold.extract().get_text() for fold in article.find_all("details")]
+    assert len(answers) == len(article.find_all("h2")) == 10
+    assert all(re.match(r"\s*Answer\s+[A-D] is right\. \w", each) for each in answers)
+    assert not re.search(r"[A-D] is right", article.get_text())
+    letters = [item.strong.get_text() for item in article.find_all("li")]
+    assert letters.count("A") == letters.count("D") == 10
+
+
 def test_docstrings_are_taken_as_plain_text():
     lines = ["|x| times 2 * ``a * |b|`` and *", "no mark"]
     book.plain(None, None, None, None, None, lines)

@@ -157,7 +157,7 @@ TARGETS = {
     "floor": "--resolution lowest-direct .*--extra test\n.* -m pytest --numprocesses 2",
     "fast": 'pytest tests -m "not slow"',
     "results": "-m helpers.engine.results --minutes 30",
-    "kit": "-m teaching.versions",
+    "kit": "-m teaching.kit",
     "grade": '-m teaching.grade "submissions"',
 }
 

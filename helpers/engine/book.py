@@ -217,7 +217,7 @@ def gather(folder: Path) -> None:
     """Copy what the book is made of; what has not changed keeps its date."""
     wanted = {Path(name): paths.ROOT / name for name in DOCUMENTS}
     folders = ("notebooks/*.ipynb", "images/*", "data/results/README.md")
-    for pattern in (*folders, "teaching/*.md"):
+    for pattern in (*folders, "teaching/*.md", "teaching/quizzes/*.md"):
         wanted |= {p.relative_to(paths.ROOT): p for p in paths.ROOT.glob(pattern)}
     for path in (path for path in (paths.ROOT / "book").rglob("*") if path.is_file()):
         wanted[path.relative_to(paths.ROOT / "book")] = path
