@@ -19,6 +19,10 @@ from helpers import families, models
 from helpers.engine import paths
 
 matplotlib.use("Agg")
+os.environ.setdefault(  # tests, and the notebooks in them, compile more than they run
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 if os.name != "posix":  # marks need processes with limits
     collect_ignore = ["test_grading.py", "test_kit.py"]
 SHAPE = (8, 8, 1)
