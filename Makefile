@@ -9,7 +9,7 @@ TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run book data test fast soak lab lint save results kit grade stamp release lock audit floor clean
+.PHONY: run book data test fast soak lab lint save results kit grade pack stamp release lock audit floor clean
 
 run: book  ## the book, then every notebook run on this machine; pages land in build/run/
 	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET) $(if $(JOBS),--jobs $(JOBS))
@@ -50,6 +50,9 @@ kit: .venv/ready  ## for a class: notebooks without answers and with all, slides
 
 grade: .venv/ready  ## make grade FOLDER=submissions: marks and feedback land in build/grades/
 	$(BIN)/python -m teaching.grade "$(FOLDER)"
+
+pack: .venv/ready  ## one archive for a machine like this one without a network: build/vae-course-*.zip
+	$(BIN)/python -m teaching.pack
 
 stamp: .venv/ready  ## make stamp REPO=owner/name TAG=v1.0: rewrite every link to the course
 	$(BIN)/python -m helpers.engine.notebooks stamp $(if $(REPO),--repo $(REPO)) $(if $(TAG),--tag $(TAG))

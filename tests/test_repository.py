@@ -158,6 +158,7 @@ TARGETS = {
     "fast": 'pytest tests -m "not slow"',
     "results": "-m helpers.engine.results --minutes 30",
     "kit": "-m teaching.kit",
+    "pack": "-m teaching.pack",
     "grade": '-m teaching.grade "submissions"',
 }
 
