@@ -9,7 +9,7 @@ TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
 
-.PHONY: run book data test fast soak lab lint save results kit grade pack stamp release lock audit floor clean
+.PHONY: run book data test fast soak lab lint save results kit grade pack stamp release lock audit floor scale clean
 
 run: book  ## the book, then every notebook run on this machine; pages land in build/run/
 	$(BIN)/python -m helpers.engine.notebooks run --budget $(BUDGET) $(if $(JOBS),--jobs $(JOBS))
@@ -29,7 +29,7 @@ fast: .venv/test-ready  ## the unit tests that take no seconds each, in less tha
 soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
 		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py \
-		tests/test_uses.py tests/test_places.py tests/test_grading.py
+		tests/test_uses.py tests/test_places.py tests/test_grading.py tests/test_scaling.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -75,6 +75,12 @@ floor: build/tools/ready  ## tests and notebooks with the oldest versions that p
 	$(TOOLS)/uv pip install --no-config --quiet --python build/floor/bin/python \
 		--resolution lowest-direct --requirement pyproject.toml --extra notebooks --extra test
 	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+scale: build/tools/ready  ## the sweep on a cluster of two workers here, in an environment with Dask
+	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/scale
+	$(TOOLS)/uv pip install --no-config --quiet --python build/scale/bin/python \
+		--requirement pyproject.toml --extra scale --extra test
+	build/scale/bin/python -m pytest tests/test_cluster.py --numprocesses 0
 
 clean:
 	rm -rf .venv build .pytest_cache .ruff_cache .mypy_cache .coverage

@@ -13,13 +13,14 @@ import keras
 import numpy as np
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
+from helpers.engine import processes
 from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
 from helpers.engine.feeding import endless_batches
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
-from helpers.models.guarded import checked_arrays
+from helpers.models.guarded import checked_arrays, steps_taken
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
@@ -102,7 +103,7 @@ class Guard(keras.callbacks.Callback):
         ends = batch + 1 == self.params["steps"]
         if sound and (not ends or self.finite()):
             return
-        step = int(self.model.optimizer.iterations)
+        step = steps_taken(self.model.optimizer)
         self.model.set_weights(self.good)
         raise DivergedError(
             f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} "
@@ -176,7 +177,7 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Keep a frame if a chosen step has been reached or, between calls, passed."""
-        step = int(self.model.optimizer.iterations)
+        step = steps_taken(self.model.optimizer)
         if not self.due or step < self.due[0]:
             return
         self.due = [later for later in self.due if later > step]
@@ -215,6 +216,11 @@ def train(
     The rate ends at 0, and is saved with the model: to go on, also after loading, call
     ``train`` again, or ``compile`` with another optimizer and ``fit``.
 
+    On JAX it trains on all devices of a ``keras.distribution.DataParallel`` that is set
+    before the model is built, as on one up to rounding. In several processes, each
+    makes the same call with all pictures, and is fed its share of every batch; the
+    first one prints, and keeps the backup. See "When one machine is not enough".
+
     Args:
         model: a ``VAE``, which brings its own loss, or any other model from pictures to
             pictures, which is trained on the mean squared error.
@@ -251,17 +257,19 @@ def train(
     Raises:
         DivergedError: the loss became nan or exploded; the model has the weights of the
             last finished round.
-        RuntimeError: another training uses the folder ``backup``.
+        RuntimeError: another training uses the folder ``backup``; as its kind
+            ``ProcessLostError``: another process of this training ended.
         ValueError: pictures, targets or ``held_out`` don't fit the model, are fewer
             than a batch or each other, or their pixels not in [0, 1]; a callback sets
             the learning rate; a weight is not finite before; ``steps``, ``rounds`` or
             ``steps_per_execution`` is below 1; ``backup`` holds that of another
-            training.
+            training; devices can't share a batch alike, or processes differ.
     """
     rounds, each, together = divided(steps, rounds, steps_per_execution)
     x, targets = checked_arrays(model, x, targets, "x", batch_size)
     if held_out is not None:
         held_out, _ = checked_arrays(model, held_out, None, "held_out", 1)
+    processes.check(batch_size, held_out, jit_compile)
     schedule = one_cycle(rounds * each, learning_rate)
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
     compile_with(model, optimizer, together, jit_compile)
@@ -269,12 +277,13 @@ def train(
     about |= {"batch_size": batch_size, "learning_rate": learning_rate}
     about |= {"weight_decay": weight_decay, "x": described(x)}
     about |= {"targets": described(targets), "held_out": described(held_out)}
-    with Backup(backup, about) as kept:
+    same = about | {"having a backup": backup is not None}
+    with processes.together(same), Backup(backup, about) as kept:
         batches = endless_batches(x, targets, batch_size, seed, kept.rounds * each)
         rhythm = {"epochs": rounds, "initial_epoch": kept.rounds}
-        pairs = None if held_out is None else (held_out, held_out)
-        validation = {"validation_data": pairs, "validation_batch_size": 1000}
-        heard = [*listeners(callbacks), kept, *([report(each)] if verbose else [])]
+        validation = processes.evaluated(held_out)
+        said = [report(each)] if verbose and processes.rank() == 0 else []
+        heard = [*listeners(callbacks), kept, *said]
         options = {"steps_per_epoch": each, "callbacks": heard, "shuffle": False}
         keras.Model.fit(model, batches, verbose=0, **rhythm, **validation, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
@@ -310,6 +319,8 @@ def compile_with(
     model: keras.Model, optimizer: keras.Optimizer, together: int, jit: bool | str
 ) -> None:
     """Compile a model, with its own loss or the mean squared error."""
+    if processes.replicas() > 1:  # Keras can't do more than a step at once there
+        together = 1
     if jit is True:
         start_xla()
     loss = None if isinstance(model, VAE) else "mse"

@@ -8,6 +8,8 @@ nothing else meanwhile.
 
 import argparse
 import itertools
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -343,6 +345,71 @@ def cats_per_second(rung: str, precision: str, batch: int) -> float:
     return 200 * batch / (times[220] - times[20])
 
 
+TOGETHER = """
+import os, resource, sys, time
+os.sched_setaffinity(0, {{{core}}})  # so that JAX computes with one thread
+sys.path.insert(0, {root!r})
+import keras
+import numpy as np
+if {count} > 1:
+    keras.distribution.initialize("127.0.0.1:{port}", {count}, {rank})
+parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
+keras.distribution.set_distribution(parallel)
+from helpers import models, training
+keras.utils.set_random_seed(0)
+x = np.random.default_rng(0).random((2048, *{shape}), "float32")
+vae = {build}
+seen = {{}}
+def note(batch, logs):
+    lines = open("/proc/net/dev").read().splitlines()
+    (loopback,) = [line.split() for line in lines if line.split()[0] == "lo:"]
+    seen[batch + 1] = time.perf_counter(), time.process_time(), int(loopback[1])
+clock = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+options = {{"rounds": 1, "verbose": False, "callbacks": [clock]}}
+options |= {{"batch_size": {batch}, "steps_per_execution": 1}}
+training.train(vae, x, steps={steps} + 10, **options)
+whole, own, sent = np.subtract(seen[{steps} + 10], seen[10]) / {steps}
+used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(1000 * whole, 1000 * own, used, sent / 1e6)
+"""
+
+
+def processes() -> None:
+    """Time steps of one process, and of two, each with one core: on JAX."""
+    cat = "models.build_cat_vae((64, 64, 3), filters=(64, 128), blocks=(0, 0))"
+    for name, build, shape, batch, steps in (
+        ("digits, dense", "models.build_vae()", (28, 28, 1), 512, 50),
+        ("cats, plain", cat, (64, 64, 3), 32, 20),
+    ):
+        options = {"build": build, "shape": shape, "batch": batch, "steps": steps}
+        for count in (1, 2):
+            runs = [steps_together(count, **options) for _ in range(REPEATS)]
+            whole, own, memory, sent = np.transpose(runs)
+            title = f"{name}, {batch} per step, {count} process(es)"
+            row(f"{title}: a step", list(whole), "ms")
+            row(f"{title}: processor time of each", list(own), "ms")
+            row(f"{title}: memory of each at most", list(memory), "GB")
+            row(f"{title}: over loopback, by all", list(sent), "MB per step")
+
+
+def steps_together(count: int, **options) -> list[float]:
+    """Return ms, own ms, GB and MB per step of processes that train together."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cores = sorted(os.sched_getaffinity(0))
+    known = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    runs = []
+    for rank in range(count):
+        given = {"core": cores[rank], "count": count, "rank": rank, "port": port}
+        code = TOGETHER.format(**given, **options, root=str(paths.ROOT))
+        command = [sys.executable, "-c", code]
+        pipes = {"stdout": subprocess.PIPE, "text": True}
+        runs.append(subprocess.Popen(command, env=os.environ | known, **pipes))
+    said = [run.communicate()[0] for run in runs]
+    return [float(figure) for figure in said[0].split()]
+
+
 def imports() -> None:
     """Time the import of the helpers against TensorFlow's own."""
     names = "models, metrics, training, plots, datasets"
@@ -361,7 +428,7 @@ def imports() -> None:
             )
 
 
-PARTS = (digits, step, evaluation, cats, growth, films, imports, gpu)
+PARTS = (digits, step, evaluation, cats, growth, films, imports, gpu, processes)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -65,7 +65,8 @@ def test_requirements_are_those_of_the_project_its_notebooks_and_its_book():
 
 
 def test_ranges_are_bounded_below_and_not_pinned():
-    for requirement in (NEEDED | requirements(EXTRAS["test"])).values():
+    extras = EXTRAS["test"] + EXTRAS["scale"]
+    for requirement in (NEEDED | requirements(extras)).values():
         specifiers = requirement.specifier
         assert {s.operator for s in specifiers} & {">=", "=="}, requirement
         assert all(s.operator != "==" or "*" in s.version for s in specifiers)
@@ -155,6 +156,7 @@ TARGETS = {
     "lock": "--universal .*--generate-hashes .*requirements.txt",
     "audit": "pip-audit --strict --require-hashes .*requirements.lock",
     "floor": "--resolution lowest-direct .*--extra test\n.* -m pytest --numprocesses 2",
+    "scale": "--extra scale --extra test\n.* -m pytest tests/test_cluster.py",
     "fast": 'pytest tests -m "not slow"',
     "results": "-m helpers.engine.results --minutes 30",
     "kit": "-m teaching.kit",

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import os
 import re
 import signal
@@ -58,6 +59,15 @@ def test_what_is_there_is_not_computed_again(tmp_path):
     assert sweep("swept:square", grid[::-1], tmp_path / "raw") == SQUARES[::-1]
     assert len(list(tmp_path.glob("[0-9]-*"))) == 3
     assert sweeps.finished(swept.square, grid, tmp_path / "raw") == SQUARES
+
+
+def test_a_call_that_is_made_again_finds_its_result(tmp_path):
+    """As it is where a worker died that had finished it, and could not say so."""
+    calls = sweeps.Calls("swept:square", tmp_path / "raw", 1, math.inf, False)
+    (tmp_path / "raw").mkdir()
+    given = {"x": 3, "calls": str(tmp_path)}
+    assert [calls.run(0, given) for _ in range(2)] == 2 * [(0, "", True)]
+    assert len(list(tmp_path.glob("3-*"))) == 1
 
 
 def test_another_function_has_results_of_its_own(tmp_path):

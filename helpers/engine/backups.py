@@ -15,7 +15,7 @@ import filelock
 import keras
 import numpy as np
 
-from helpers.engine import files
+from helpers.engine import files, processes
 
 
 class Backup(keras.callbacks.Callback):
@@ -26,7 +26,8 @@ class Backup(keras.callbacks.Callback):
 
     A context, in which no other training can use the folder: on entering it finds what
     an interrupted training left, and as a callback of ``fit`` it gives that to the
-    model. A training that ends, or diverges, leaves nothing.
+    model. A training that ends, or diverges, leaves nothing. Of several processes the
+    first alone reads and writes, and tells the others what it read.
 
     Args:
         folder: where; None keeps nothing.
@@ -44,7 +45,9 @@ class Backup(keras.callbacks.Callback):
 
     def __init__(self, folder: Path | None, about: dict):
         super().__init__()
-        self.file = None if folder is None else Path(folder) / "training.backup"
+        self.folder = None if folder is None else Path(folder)
+        first = self.folder is not None and processes.rank() == 0
+        self.file = self.folder / "training.backup" if first else None
         self.about = {name: str(value) for name, value in about.items()}
         self.rounds, self.history, self.seconds, self.arrays = 0, {}, 0.0, None
 
@@ -54,7 +57,7 @@ class Backup(keras.callbacks.Callback):
             self.lock = filelock.FileLock(self.file.with_name("lock"), timeout=0)
             try:
                 self.lock.acquire()
-                self.read()
+                self.take_up(self.read())
             except filelock.Timeout as error:
                 raise RuntimeError(
                     f"another training keeps its backup in {self.file.parent}: wait "
@@ -63,6 +66,8 @@ class Backup(keras.callbacks.Callback):
             except BaseException:
                 self.lock.release()
                 raise
+        elif self.folder is not None:
+            self.take_up(b"")
         self.start = time.perf_counter() - self.seconds
         return self
 
@@ -78,17 +83,24 @@ class Backup(keras.callbacks.Callback):
         with suppress(OSError):
             self.file.parent.rmdir()  # unless there is anything else in it
 
-    def read(self) -> None:
-        """Take up what an interrupted training left; remove it if it is damaged."""
+    def read(self) -> bytes:
+        """Return what an interrupted training left; remove it if it is damaged."""
         files.remove_unfinished(self.file.parent, older_than=0)
         if not self.file.exists():
-            return
+            return b""
         content = self.file.read_bytes()
-        if hashlib.sha256(content[32:]).digest() != content[:32]:
-            print(f"The backup {self.file} is damaged, and removed.")
-            self.file.unlink()
+        if hashlib.sha256(content[32:]).digest() == content[:32]:
+            return content[32:]
+        print(f"The backup {self.file} is damaged, and removed.")
+        self.file.unlink()
+        return b""
+
+    def take_up(self, content: bytes) -> None:
+        """Go on from what was read, the first process's in all of them."""
+        content = processes.from_first(content)
+        if not content:
             return
-        with np.load(io.BytesIO(content[32:]), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = dict(archive)
         kept = json.loads(arrays.pop("progress").item())
         self.refuse_others(kept["about"], self.about)
@@ -102,7 +114,7 @@ class Backup(keras.callbacks.Callback):
         for name in kept | given:
             if kept.get(name) != given.get(name):
                 raise ValueError(
-                    f"the backup in {self.file.parent} is of another training: {name} "
+                    f"the backup in {self.folder} is of another training: {name} "
                     f"is {kept.get(name)} there and {given.get(name)} here. Give this "
                     "training another folder or, to start anew, delete that one"
                 )

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from helpers.engine import processes
+
 
 def endless_batches(
     x: np.ndarray | tuple[np.ndarray, ...],
@@ -25,7 +27,8 @@ def endless_batches(
     The first ``skip`` batches are left out, without a look at their pictures. Without
     targets the pictures are their own; a tuple's arrays, such as pictures and labels,
     stay beside each other. A ``tf.data.Dataset`` on TensorFlow, and a generator of
-    NumPy's arrays, in another order, on other backends, which need no TensorFlow.
+    NumPy's arrays, in another order, on other backends, which need no TensorFlow. Of
+    several processes each gets its own share of every batch.
 
     Raises:
         ValueError: pictures, labels or targets are not as many.
@@ -78,5 +81,6 @@ def numpy_batches(
             rows = np.concatenate([rows, rng.permutation(count)])
         now, rows = rows[:batch_size], rows[batch_size:]
         if index >= skip:
-            batch = keras.tree.map_structure(operator.itemgetter(now), given)
+            chosen = operator.itemgetter(processes.own(now))
+            batch = keras.tree.map_structure(chosen, given)
             yield batch[0], batch[-1]

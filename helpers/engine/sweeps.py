@@ -221,6 +221,8 @@ class Calls:
     def run(self, place: int, configuration: dict) -> tuple[int, str, bool]:
         """Have a child compute; return the place, an error or "", and whether done."""
         start = time.time()
+        if read(self.name, configuration, self.folder):  # by a worker that died since
+            return place, "", True
         if self.stopped or start + self.longest > self.deadline:
             return place, "", False
         path = place_of(self.name, configuration, self.folder)

@@ -85,17 +85,23 @@ def refuse_class_weight(weights: dict | None) -> None:
         )
 
 
+def steps_taken(optimizer: keras.Optimizer) -> int:
+    """Return its steps so far, also where each of several devices counts them."""
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
 def refuse_ended_rate(model: keras.Model) -> None:
     """Raise ValueError if the learning rate has come to its end, at 0."""
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or not int(optimizer.iterations):
+    if optimizer is None or not steps_taken(optimizer):
         return
-    if not float(optimizer.learning_rate) > 0:
+    rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    if not rate > 0:
         raise ValueError(
-            f"the learning rate is {float(optimizer.learning_rate):g} after "
-            f"{int(optimizer.iterations):,} steps, the end of training.train's cycle, "
-            "and no weight would move: call train again, or compile the model with a "
-            "new optimizer, such as keras.optimizers.Adam(1e-4), and fit"
+            f"the learning rate is {rate:g} after {steps_taken(optimizer):,} steps, "
+            "the end of training.train's cycle, and no weight would move: call train "
+            "again, or compile the model with a new optimizer, such as "
+            "keras.optimizers.Adam(1e-4), and fit"
         )
 
 
