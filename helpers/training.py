@@ -19,7 +19,7 @@ from helpers.engine.feeding import endless_batches
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
-from helpers.models.guarded import checked_arrays
+from helpers.models.guarded import checked_arrays, value_of
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
@@ -102,7 +102,7 @@ class Guard(keras.callbacks.Callback):
         ends = batch + 1 == self.params["steps"]
         if sound and (not ends or self.finite()):
             return
-        step = int(self.model.optimizer.iterations)
+        step = int(value_of(self.model.optimizer.iterations))
         self.model.set_weights(self.good)
         raise DivergedError(
             f"the loss was {self.first:.4g} at first, and is {loss:.4g} at step {step} "
@@ -176,7 +176,7 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Keep a frame if a chosen step has been reached or, between calls, passed."""
-        step = int(self.model.optimizer.iterations)
+        step = int(value_of(self.model.optimizer.iterations))
         if not self.due or step < self.due[0]:
             return
         self.due = [later for later in self.due if later > step]

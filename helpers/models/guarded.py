@@ -52,6 +52,30 @@ class GuardedModel(keras.Model):
     predict = guarded("predict", "look")
     predict_on_batch = guarded("predict_on_batch", "look")
 
+    def compile(self, *args, **kwargs):
+        """Keras's.
+
+        Raises:
+            ValueError: ``jit_compile`` is True under several devices.
+        """
+        if kwargs.get("jit_compile") is True:
+            refuse_xla_on_several_devices(self)
+        super().compile(*args, **kwargs)
+
+    def save(self, filepath: Any, *args, **kwargs):
+        """Keras's, in a ``.keras`` file.
+
+        Raises:
+            ValueError: the name ends in ``.h5``, which holds no model of this kind.
+        """
+        if str(filepath).lower().endswith((".h5", ".hdf5")):
+            raise ValueError(
+                f"a model is saved in a .keras file, and not in {str(filepath)!r}, "
+                "which can't hold its classes: save('model.keras'), or the weights "
+                "alone, save_weights('model.weights.h5')"
+            )
+        super().save(filepath, *args, **kwargs)
+
     def checked_data(
         self, x: Any, y: Any, weights: Any, purpose: str, **options
     ) -> tuple:
@@ -85,17 +109,33 @@ def refuse_class_weight(weights: dict | None) -> None:
         )
 
 
+def refuse_xla_on_several_devices(model: keras.Model) -> None:
+    """Raise ValueError if ``tf.distribute`` spreads a model: XLA does not."""
+    strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow alone
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas > 1:
+        raise ValueError(
+            f"jit_compile=True can't compile a step for {replicas} replicas of "
+            f"{type(strategy).__name__}: leave it out, or train on one device"
+        )
+
+
+def value_of(variable: Any) -> float:
+    """Return a variable's number, also where ``tf.distribute`` mirrors it."""
+    return float(variable + 0)  # a sum is a plain tensor
+
+
 def refuse_ended_rate(model: keras.Model) -> None:
     """Raise ValueError if the learning rate has come to its end, at 0."""
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or not int(optimizer.iterations):
+    if optimizer is None or not (steps := value_of(optimizer.iterations)):
         return
-    if not float(optimizer.learning_rate) > 0:
+    if not (rate := value_of(optimizer.learning_rate)) > 0:
         raise ValueError(
-            f"the learning rate is {float(optimizer.learning_rate):g} after "
-            f"{int(optimizer.iterations):,} steps, the end of training.train's cycle, "
-            "and no weight would move: call train again, or compile the model with a "
-            "new optimizer, such as keras.optimizers.Adam(1e-4), and fit"
+            f"the learning rate is {rate:g} after {steps:,.0f} steps, the end of "
+            "training.train's cycle, and no weight would move: call train again, or "
+            "compile the model with a new optimizer, such as "
+            "keras.optimizers.Adam(1e-4), and fit"
         )
 
 
