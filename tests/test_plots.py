@@ -171,6 +171,18 @@ TWO, THREE = random(2, 3, 3, 1), random(3, 3, 3, 1)
         (plots.walk, ({"a": TWO}, [0, 1], {"a": [1, 2, 3]}, "y", "t"), "2, 3"),
         (plots.walk, ({"a": TWO[:1]}, [0], {"a": [1]}, "y", "t"), "1 weights"),
         (plots.walk, ({}, [0, 1], {}, "y", "t"), "2 weights"),
+        (plots.tile, (random(2, 3, 3, 2), 2), r"\(2, 3, 3, 2\).*\[..., :1\]"),
+        (plots.image_grid, (random(2, 3, 8, 8), 2, "t"), "channels come last"),
+        (plots.image_rows, ({"a": random(2, 3, 3, 2)}, "t"), r"\(2, 3, 3, 2\)"),
+        (plots.learning_curves, ({}, {"loss": "nats"}, "t"), r"\[\] and \['loss'\]"),
+        (plots.learning_curves, ({"a": {"step": [1]}}, {}, "t"), "'a'.* and "),
+        (plots.learning_curves, ({"a": {"loss": [1]}}, {"loss": "n"}, "t"), "'step'"),
+        (
+            plots.learning_curves,
+            ({"b": {"step": [1]}}, {"rate": "n"}, "t"),
+            "'b' lacks",
+        ),
+        (plots.code_scatter, (np.ones((5, 3)), np.ones(5), "t"), r"codes\[:, :2\]"),
         (plots.code_scatter, (np.ones((5, 1)), np.ones(5), "t"), r"\(5, 1\)"),
         (plots.code_scatter, (np.ones((5, 2)), np.ones(4), "t"), r"\(4,\)"),
     ],
@@ -178,6 +190,15 @@ TWO, THREE = random(2, 3, 3, 1), random(3, 3, 3, 1)
 def test_arrays_that_do_not_fit_are_explained(draw, arguments, named):
     with pytest.raises(ValueError, match=named):
         draw(*arguments)
+
+
+def test_lists_are_arrays_too():
+    np.testing.assert_array_equal(plots.tile(TWO.tolist(), 2), plots.tile(TWO, 2))
+    curves = {"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0]}
+    (ax,) = plots.learning_curves({"a": curves}, {"loss": "nats"}, "t", skip=1).axes
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[2, 2], [3, 1]])
+    (ax,) = plots.code_scatter([[0.0, 1.0], [2.0, 3.0]], ["b", "a"], "t").axes
+    assert len(ax.collections[0].get_offsets()) == 2
 
 
 # Curves

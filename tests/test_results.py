@@ -292,7 +292,7 @@ def test_the_command_names_its_studies(capsys):
     with pytest.raises(SystemExit):
         results.main(["family"])
     assert (
-        "autoencoders, recipes, planes, families, factors, cats, not family"
+        "autoencoders, recipes, planes, families, factors, diagnose, cats, not family"
         in capsys.readouterr().err
     )
 

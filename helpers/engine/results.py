@@ -17,6 +17,7 @@ from helpers.engine import files, paths, sweeps
 from helpers.engine.studies import (
     autoencoders,
     cats,
+    diagnose,
     factors,
     families,
     planes,
@@ -26,7 +27,15 @@ from helpers.engine.studies import (
 RESULTS = paths.data_folder() / "results"
 STUDIES = {
     study.__name__.rpartition(".")[2]: study
-    for study in (autoencoders, recipes, planes, families, factors, cats)
+    for study in (
+        autoencoders,
+        recipes,
+        planes,
+        families,
+        factors,
+        diagnose,
+        cats,
+    )
 }
 Rows = dict[str, list[dict]]  # by table
 

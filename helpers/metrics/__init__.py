@@ -3,6 +3,7 @@
 import helpers.engine.quiet_start
 
 # isort: split
+from helpers.metrics.baselines import constant_nats, linear_nats, prior_gain
 from helpers.metrics.bounds import (
     Bound,
     active_units,
@@ -13,6 +14,7 @@ from helpers.metrics.bounds import (
     iwae_bound,
     rate_per_latent,
 )
+from helpers.metrics.card import model_card
 from helpers.metrics.codes import (
     emptiness,
     excess_kurtosis,
@@ -21,7 +23,9 @@ from helpers.metrics.codes import (
     mutual_information_gap,
     overlap,
 )
+from helpers.metrics.doctor import Diagnosis, Finding, diagnose
 from helpers.metrics.pictures import TrackQuality, block_ratio, mse, psnr, quality, ssim
+from helpers.metrics.rules import judged
 from helpers.metrics.samples import sample_distance, two_sample_test
 from helpers.metrics.scores import (
     Estimate,

@@ -16,6 +16,7 @@ from helpers import models
 from helpers.engine import checked
 from helpers.metrics.pictures import PICTURE
 from helpers.metrics.scores import Estimate
+from helpers.models.networks import LAST
 
 CLASSIFIER = models.WEIGHTS / "digit_classifier.npz"
 DIGIT_SHAPE = (28, 28, 1)
@@ -126,11 +127,11 @@ def digit_classifier(filters: Sequence[int] = (16, 32, 64)) -> keras.Model:
     (2019), "Making convolutional networks shift-invariant again".
     """
     pictures = keras.Input(DIGIT_SHAPE, name="x")
-    maps = layers.ZeroPadding2D(4, name="margin")(pictures)
+    maps = layers.ZeroPadding2D(4, **LAST, name="margin")(pictures)
     features = []
     for index, count in enumerate(filters, start=1):
-        options = {"padding": "same", "activation": "relu", "name": f"conv_{index}"}
-        maps = layers.Conv2D(count, 3, **options)(maps)
+        options = {"padding": "same", "activation": "relu", **LAST}
+        maps = layers.Conv2D(count, 3, **options, name=f"conv_{index}")(maps)
         mean = ops.mean(maps, axis=(1, 2))  # (n, channels)
         spread = ops.sqrt(ops.var(maps, axis=(1, 2)) + 1e-6)
         both = ops.concatenate([mean, spread], axis=-1)
@@ -139,8 +140,9 @@ def digit_classifier(filters: Sequence[int] = (16, 32, 64)) -> keras.Model:
             epsilon=0, center=False, scale=False, trainable=False, name=f"units_{index}"
         )
         features.append(units(both))
-        maps = layers.AveragePooling2D(4, 2, "same", name=f"pool_{index}")(maps)
-    logits = layers.Dense(10, name="logits")(layers.Flatten()(maps))
+        pool = layers.AveragePooling2D(4, 2, "same", **LAST, name=f"pool_{index}")
+        maps = pool(maps)
+    logits = layers.Dense(10, name="logits")(layers.Flatten(**LAST)(maps))
     outputs = {"logits": logits, "features": layers.Concatenate()(features)}
     return keras.Model(pictures, outputs, name="digit_classifier")
 
@@ -247,11 +249,11 @@ def new_judge(image_shape: Sequence[int], rng: np.random.Generator) -> keras.Mod
     pictures = keras.Input(image_shape, name="x")
     maps = layers.Rescaling(2, -1)(pictures)
     for count, side in ((16, 5), (32, 3), (64, 3)):
-        options = {"padding": "same", "activation": "relu"}
+        options = {"padding": "same", "activation": "relu", **LAST}
         convolution = layers.Conv2D(
             count, side, 2, **options, kernel_initializer=start()
         )
         maps = convolution(maps)
-    features = layers.Dropout(0.3, seed=next(seeds))(layers.Flatten()(maps))
+    features = layers.Dropout(0.3, seed=next(seeds))(layers.Flatten(**LAST)(maps))
     logit = layers.Dense(1, kernel_initializer=start())(features)
     return keras.Model(pictures, logit, name="judge")

@@ -97,7 +97,16 @@ class ConditionalVAE(VAE):
     def generate(  # type: ignore[override]
         self, labels: np.ndarray, temperature: float = 1.0, seed: int = 0
     ) -> np.ndarray:
-        """Return a mean picture per label (n,), of codes from the prior, as ``VAE``."""
+        """Return a mean picture per label (n,), of codes from the prior, as ``VAE``.
+
+        Raises:
+            ValueError: labels are a number, or none of the model's.
+        """
+        if np.ndim(labels) != 1:
+            raise ValueError(
+                "a conditional VAE draws a picture for each label (n,), and got "
+                f"{labels!r}: ten of class 3 are generate(np.full(10, 3))"
+            )
         return self.decode(self.prior_codes(len(labels), temperature, seed), labels)
 
     def checked(self, x: Any, **options) -> tuple:

@@ -52,6 +52,30 @@ class GuardedModel(keras.Model):
     predict = guarded("predict", "look")
     predict_on_batch = guarded("predict_on_batch", "look")
 
+    def compile(self, *args, **kwargs):
+        """Keras's.
+
+        Raises:
+            ValueError: ``jit_compile`` is True under several devices.
+        """
+        if kwargs.get("jit_compile") is True:
+            refuse_xla_on_several_devices(self)
+        super().compile(*args, **kwargs)
+
+    def save(self, filepath: Any, *args, **kwargs):
+        """Keras's, in a ``.keras`` file.
+
+        Raises:
+            ValueError: the name ends in ``.h5``, which holds no model of this kind.
+        """
+        if str(filepath).lower().endswith((".h5", ".hdf5")):
+            raise ValueError(
+                f"a model is saved in a .keras file, and not in {str(filepath)!r}, "
+                "which can't hold its classes: save('model.keras'), or the weights "
+                "alone, save_weights('model.weights.h5')"
+            )
+        super().save(filepath, *args, **kwargs)
+
     def checked_data(
         self, x: Any, y: Any, weights: Any, purpose: str, **options
     ) -> tuple:
@@ -88,6 +112,17 @@ def refuse_class_weight(weights: dict | None) -> None:
 def steps_taken(optimizer: keras.Optimizer) -> int:
     """Return its steps so far, also where each of several devices counts them."""
     return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
+def refuse_xla_on_several_devices(model: keras.Model) -> None:
+    """Raise ValueError if ``tf.distribute`` spreads a model: XLA does not."""
+    strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow alone
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas > 1:
+        raise ValueError(
+            f"jit_compile=True can't compile a step for {replicas} replicas of "
+            f"{type(strategy).__name__}: leave it out, or train on one device"
+        )
 
 
 def refuse_ended_rate(model: keras.Model) -> None:

@@ -18,6 +18,7 @@ DECODER_WIDTHS = (256, 512, 512, 512)  # more: here they buy the most nats
 PATCH = 4  # the stride, in pixels, of the convolution next to the picture
 SQUEEZE = 48  # the channels of the map next to the code
 FINISH = 16  # the channels of the full-size map under the picture
+LAST = {"data_format": "channels_last"}  # whatever the reader's keras.json says
 
 
 def dense_encoder(
@@ -32,7 +33,7 @@ def dense_encoder(
     Source: Kingma and Welling (2013), appendix C, with more layers.
     """
     pictures = keras.Input(checked_shape(image_shape), name="x")
-    flat = layers.Flatten(name="flatten")(pictures)
+    flat = layers.Flatten(**LAST, name="flatten")(pictures)
     features = hidden_layers(flat, hidden, activation)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
 
@@ -84,10 +85,13 @@ def conv_encoder(
     features = pictures
     stages = zip(filters, strides(filters), strict=True)
     for stage, (count, stride) in enumerate(stages, start=1):
-        down = layers.Conv2D(count, 2 * stride, stride, "same", name=f"down_{stage}")
+        down = layers.Conv2D(
+            count, 2 * stride, stride, "same", **LAST, name=f"down_{stage}"
+        )
         features = refined(down(features), blocks, f"encoder_{stage}")
-    features = layers.Conv2D(SQUEEZE, 1, activation="silu", name="squeeze")(features)
-    features = layers.Flatten(name="flatten")(features)
+    squeeze = layers.Conv2D(SQUEEZE, 1, activation="silu", **LAST, name="squeeze")
+    features = squeeze(features)
+    features = layers.Flatten(**LAST, name="flatten")(features)
     return keras.Model(pictures, heads(features, latent_size, outputs), name="encoder")
 
 
@@ -114,17 +118,20 @@ def conv_decoder(
     features = standardised(codes, family)
     features = layers.Dense(rows * columns * SQUEEZE, "silu", name="seed")(features)
     features = layers.Reshape((rows, columns, SQUEEZE), name="seed_map")(features)
-    features = layers.Conv2D(filters[0], 1, name="widen")(features)
+    features = layers.Conv2D(filters[0], 1, **LAST, name="widen")(features)
     features = refined(features, blocks, "decoder_1")
     stages = zip([*filters[1:], FINISH], steps, strict=True)
     for stage, (count, step) in enumerate(stages, start=1):
-        up = layers.Conv2DTranspose(count, 2 * step, step, "same", name=f"up_{stage}")
+        up = layers.Conv2DTranspose(
+            count, 2 * step, step, "same", **LAST, name=f"up_{stage}"
+        )
         last = stage == len(filters)
         count = 0 if last else blocks
         features = refined(up(features), count, f"decoder_{stage + 1}")
-    pixels = layers.Conv2D(channels, 3, padding="same", dtype="float32", name="pixels")
+    options = {"padding": "same", "dtype": "float32", **LAST}
+    pixels = layers.Conv2D(channels, 3, **options, name="pixels")
     excess = ((0, rows * stride - height), (0, columns * stride - width))
-    output = layers.Cropping2D(excess, dtype="float32", name="output")
+    output = layers.Cropping2D(excess, dtype="float32", **LAST, name="output")
     return keras.Model(codes, output(pixels(features)), name="decoder")
 
 
@@ -143,7 +150,7 @@ def refined(features: Any, blocks: int, name: str) -> Any:
     for block in range(1, blocks + 1):
         added = layers.RMSNormalization(name=f"{name}_{block}_norm")(features)
         added = layers.Activation("silu", name=f"{name}_{block}_silu")(added)
-        options = {"filters": count, "kernel_size": 3, "padding": "same"}
+        options = {"filters": count, "kernel_size": 3, "padding": "same", **LAST}
         inner = layers.Conv2D(**options, activation="silu", name=f"{name}_{block}_a")
         outer = layers.Conv2D(
             **options, kernel_initializer="zeros", name=f"{name}_{block}_b"

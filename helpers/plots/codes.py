@@ -30,11 +30,12 @@ def code_scatter(
     if np.shape(codes) != (*np.shape(labels), 2):
         raise ValueError(
             "codes must be (n, 2) with n labels, and have the shapes "
-            f"{np.shape(codes)} and {np.shape(labels)}"
+            f"{np.shape(codes)} and {np.shape(labels)}: of more latents codes[:, :2] "
+            "are the first two, and PCA or t-SNE makes two of many"
         )
     if ax is None:
         _, ax = plt.subplots(figsize=(6.2, 5.4))
-    points, colours = shuffled(codes, labels)
+    points, colours = shuffled(np.asarray(codes), np.asarray(labels))
     ax.scatter(*points.T, c=colours, s=4, alpha=0.6, linewidths=0)
     if legend:
         digit_legend(ax, labels)

@@ -26,13 +26,18 @@ def learning_curves(
         panels: history key to the label of the y axis, one panel each.
         skip: rounds to leave out at the start, where the figures are off the scale.
         steps_an_epoch: where given, count in epochs of so many steps.
+
+    Raises:
+        ValueError: there is no history or no panel, or a history lacks a panel's
+            figure or the steps.
     """
+    check_histories(histories, panels)
     figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.6), squeeze=False)
     colours = palette(len(histories), (BLUE, ORANGE, GREEN, GREY))
     dots, held_out = {"ls": "-", "marker": "o", "ms": 4}, False
     for ax, (key, y_label) in zip(axes[0], panels.items(), strict=True):
         for history, colour in zip(histories.values(), colours, strict=True):
-            steps = history["step"][skip:] / (steps_an_epoch or 1)
+            steps = np.asarray(history["step"][skip:]) / (steps_an_epoch or 1)
             ax.plot(steps, history[key][skip:], "--", color=colour, alpha=0.6)
             if f"val_{key}" in history:
                 ax.plot(steps, history[f"val_{key}"][skip:], color=colour, **dots)
@@ -48,6 +53,22 @@ def learning_curves(
     figure.legend(handles=handles, loc="outside right upper")
     set_title(figure, title)
     return figure
+
+
+def check_histories(histories: Mapping, panels: Mapping[str, str]) -> None:
+    """Raise ValueError unless every history has what is to be drawn."""
+    if not histories or not panels:
+        raise ValueError(
+            "there must be a history and a panel to draw, and they are "
+            f"{list(histories)} and {list(panels)}"
+        )
+    for label, history in histories.items():
+        if missing := [key for key in ("step", *panels) if key not in history]:
+            raise ValueError(
+                f"the history {label!r} lacks {missing}, and has {list(history)}: "
+                "training.train returns one with steps; to what Keras's fit returns, "
+                "history.history, add them"
+            )
 
 
 def rate_bars(rates: np.ndarray, title: str, ax: Axes | None = None) -> Figure:

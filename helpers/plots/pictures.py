@@ -16,11 +16,17 @@ def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     Raises:
         ValueError: there is no picture, or no column, or the shape is another.
     """
+    images = np.asarray(images)
     if images.ndim != 4 or not images.size or columns < 1:
         raise ValueError(
             "images must be one or more pictures (n, height, width, channels) in one "
             f"or more columns, and have the shape {images.shape} and {columns} "
             "columns: x[..., np.newaxis] adds a missing channel axis"
+        )
+    if images.shape[-1] not in (1, 3, 4):
+        raise ValueError(
+            "images must have 1 channel (grey), 3 or 4 (colour), and their shape is "
+            f"{images.shape}: x[..., :1] shows the first, and channels come last"
         )
     count, height, width, channels = images.shape
     rows, high, wide = -(-count // columns), height + gap, width + gap
