@@ -23,6 +23,7 @@ RUNGS = {
     "mixture": WELL | {"prior": "mixture", "components": 500},
     "vamp": WELL | {"prior": "vamp", "components": 500},
     "flow": WELL | {"prior": "flow"},
+    "two_layers": WELL | {"prior": "layer", "samples": 5, "doubly": True},
     "flow_doubly": WELL | {"prior": "flow", "samples": 5, "doubly": True},
 }
 RATES = {False: 1e-3, True: 3e-3}  # constant; the peak of a cycle

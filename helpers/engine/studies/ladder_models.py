@@ -19,12 +19,13 @@ LOG_2_PI = math.log(2 * math.pi)
 
 
 class Model(NamedTuple):
-    """A VAE with one stochastic layer and normal posteriors.
+    """A VAE with normal posteriors.
 
     Attributes:
         encoder: pictures (n, D) to ``[z_mean, z_log_var]``, each (n, d).
         decoder: codes (n, d) to outputs (n, D).
-        prior: codes (n, d) to ln p(z), (n,).
+        prior: codes (n, d) and seeds to ln p(z), (n,); or to a draw of ln of what has
+            the mean p(z), which is all that a bound needs.
         nll: (x, outputs) to -ln p(x|z), (n,).
         weights: all trained variables.
     """
@@ -35,13 +36,12 @@ class Model(NamedTuple):
     nll: Callable
     weights: list
 
-    def log_weights(self, x, z, z_mean, z_log_var):
+    def log_weights(self, x, z, z_mean, z_log_var, seeds):
         """Return ln p(x, z) - ln q(z|x), (k, n), of codes (k, n, d)."""
-        squared = tf.square(z - z_mean) * tf.exp(-z_log_var) + z_log_var + LOG_2_PI
-        log_q = -tf.reduce_sum(squared, -1) / 2  # (k, n)
+        log_q = log_normal(z, z_mean, z_log_var)
         flat = tf.reshape(z, (-1, z.shape[-1]))  # (k n, d)
         nll = self.nll(tf.tile(x, (z.shape[0], 1)), self.decoder(flat))
-        return tf.reshape(self.prior(flat) - nll, tf.shape(log_q)) - log_q
+        return tf.reshape(self.prior(flat, seeds) - nll, tf.shape(log_q)) - log_q
 
 
 # Networks and priors
@@ -82,20 +82,30 @@ def build(mean_pixel: np.ndarray, latents: int, **options) -> Model:
 
 
 def prior_of(name: str, encoder, components: int | None) -> tuple[Callable, list]:
-    """Return ln p(z) and its weights: "normal", "mixture", "vamp" or "flow"."""
+    """Return a prior by name, and its weights.
+
+    It is "normal", "mixture", "vamp", "flow", or another "layer" of latents.
+    """
+    d = encoder.outputs[0].shape[-1]
     if name == "normal":
         return standard_normal, []
-    if name == "flow":
-        flow = RealNVP(encoder.outputs[0].shape[-1])
-        return flow.log_density, flow.trainable_variables
+    if name in ("flow", "layer"):
+        own = RealNVP(d) if name == "flow" else SecondLayer(d)
+        return own.log_density, own.trainable_variables
     family = families.registry()[name](components)
     family.connect(encoder)
-    return lambda z: mixture(z, *family.mixture()), family.trainable_variables
+    return lambda z, _: mixture(z, *family.mixture()), family.trainable_variables
 
 
-def standard_normal(z):
+def log_normal(z, mean, log_var):
+    """Return ln N(z; mean, exp(log_var)) of codes (..., d), (...,)."""
+    squared = tf.square(z - mean) * tf.exp(-log_var)
+    return -tf.reduce_sum(squared + log_var + LOG_2_PI, -1) / 2
+
+
+def standard_normal(z, seeds=None):
     """Return ln N(z; 0, I), (n,)."""
-    return -tf.reduce_sum(tf.square(z) + LOG_2_PI, -1) / 2
+    return log_normal(z, 0.0, tf.zeros_like(z))
 
 
 def mixture(z, log_shares, means, log_vars):
@@ -127,15 +137,11 @@ class RealNVP(keras.layers.Layer):
 
     def __init__(self, d: int, layers: int = 8, width: int = 256):
         super().__init__()
-        dense = keras.layers.Dense
         self.sizes = [d // 2, d - d // 2]  # kept, moved; then the other way round
         self.readers = []
         for place in range(layers):
             kept, moved = self.sizes[:: 1 - 2 * (place % 2)]
-            last = dense(2 * moved, kernel_initializer="zeros")
-            reader = [dense(width, "silu"), dense(width, "silu"), last]
-            self.readers.append(keras.Sequential(reader))
-            self.readers[-1].build((None, kept))
+            self.readers.append(network(kept, moved, width))
 
     def move(self, place: int, kept):
         """Return the shift and the log scale that a layer reads off the kept half."""
@@ -160,17 +166,51 @@ class RealNVP(keras.layers.Layer):
             u = tf.concat([kept, shift + moved * tf.exp(log_scale)], axis=1)
         return u
 
-    def log_density(self, z):
+    def log_density(self, z, seeds=None):
         """Return ln of the density of codes, (n,)."""
         u, log_slope = self.forward(z)
         return standard_normal(u) + log_slope
+
+
+class SecondLayer(keras.layers.Layer):
+    """A prior that is a VAE itself: codes u ~ N(0, I) decide on mean and scale of z.
+
+    ``log_density`` draws u ~ q(u|z) and returns ln p(z, u) - ln q(u|z): inside the
+    bound on ln p(x), that is the bound of a VAE with two stochastic layers.
+
+    Source: Burda, Grosse and Salakhutdinov (2015), section 2.
+    """
+
+    def __init__(self, d: int, inner: int = 50, width: int = 256):
+        super().__init__()
+        self.above, self.below = (
+            network(rows, columns, width) for rows, columns in ((d, inner), (inner, d))
+        )
+
+    def log_density(self, z, seeds):
+        """Return ln of what has the mean p(z), (n,)."""
+        mean, log_var = tf.split(self.above(z), 2, axis=1)
+        noise = tf.random.stateless_normal(tf.shape(mean), seeds)
+        u = mean + tf.exp(log_var / 2) * noise
+        log_joint = standard_normal(u) + log_normal(
+            z, *tf.split(self.below(u), 2, axis=1)
+        )
+        return log_joint - log_normal(u, mean, log_var)
+
+
+def network(inputs: int, outputs: int, width: int) -> keras.Sequential:
+    """Return two hidden layers and twice as many outputs, all 0 at first."""
+    dense = keras.layers.Dense
+    last = dense(2 * outputs, kernel_initializer="zeros")
+    layers = [dense(width, "silu"), ResidualDense(width, "silu"), last]
+    return keras.Sequential([keras.Input((inputs,)), *layers])
 
 
 # Gradients
 
 
 def sampled(model: Model, x, seeds, samples: int):
-    """Return the posterior's parameters and codes (k, n, d) drawn from it."""
+    """Return the posterior's parameters, and codes (k, n, d) drawn from it."""
     z_mean, z_log_var = model.encoder(x)
     noise = tf.random.stateless_normal((samples, *z_mean.shape), seeds)
     return z_mean, z_log_var, z_mean + tf.exp(z_log_var / 2) * noise
@@ -190,7 +230,7 @@ def bound_gradients(model: Model, x, seeds, samples: int) -> list:
             nll = model.nll(x, model.decoder(z[0]))
             loss = tf.reduce_mean(tf.reduce_sum(rate, 1) / 2 + nll)
         else:
-            log_weights = model.log_weights(x, z, z_mean, z_log_var)
+            log_weights = model.log_weights(x, z, z_mean, z_log_var, 1 + seeds)
             loss = -tf.reduce_mean(tf.reduce_logsumexp(log_weights, 0))
     return tape.gradient(loss, model.weights)
 
@@ -209,7 +249,7 @@ def doubly_gradients(model: Model, x, seeds, samples: int) -> list:
     z, z_mean, z_log_var = map(tf.stop_gradient, (drawn, z_mean, z_log_var))
     with tf.GradientTape() as inner:
         inner.watch(z)
-        log_weights = model.log_weights(x, z, z_mean, z_log_var)  # (k, n)
+        log_weights = model.log_weights(x, z, z_mean, z_log_var, 1 + seeds)  # (k, n)
         shares = tf.stop_gradient(tf.nn.softmax(log_weights, axis=0))
         loss = -tf.reduce_sum(shares * log_weights) / x.shape[0]
     nothing = tf.UnconnectedGradients.ZERO
@@ -233,7 +273,7 @@ class Bounds:
 
         def bounds(x, seeds, samples: int):
             z_mean, z_log_var, z = sampled(model, x, seeds, samples)
-            log_weights = model.log_weights(x, z, z_mean, z_log_var)
+            log_weights = model.log_weights(x, z, z_mean, z_log_var, 1 + seeds)
             mean = tf.reduce_logsumexp(log_weights, 0) - math.log(samples)
             return tf.reduce_mean(log_weights, 0), mean
 
