@@ -252,11 +252,11 @@ def doubly_gradients(model: Model, x, seeds, samples: int) -> list:
         log_weights = model.log_weights(x, z, z_mean, z_log_var, 1 + seeds)  # (k, n)
         shares = tf.stop_gradient(tf.nn.softmax(log_weights, axis=0))
         loss = -tf.reduce_sum(shares * log_weights) / x.shape[0]
-    nothing = tf.UnconnectedGradients.ZERO
-    to_z, *direct = inner.gradient(loss, [z, *model.weights], None, nothing)
+    to_z, *direct = inner.gradient(loss, [z, *model.weights])
     to_z *= shares[..., tf.newaxis]
-    through_z = outer.gradient(drawn, model.weights, to_z, nothing)
-    return [a + b for a, b in zip(direct, through_z, strict=True)]
+    through_z = outer.gradient(drawn, model.weights, to_z)
+    pairs = zip(direct, through_z, strict=True)
+    return [sum(part for part in pair if part is not None) for pair in pairs]
 
 
 # Measures

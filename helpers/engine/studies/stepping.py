@@ -48,8 +48,8 @@ class Steps:
 
         @tf.function(jit_compile=True)
         def several(first):
-            for number in tf.range(first, first + together):
-                step(number)
+            for place in tf.range(together):  # from ``first`` on, all compiles anew
+                step(first + place)
 
         self.several = several
         if file.exists():
