@@ -130,7 +130,9 @@ def test_both_gradients_agree_in_the_mean_and_one_has_less_noise(samples):
 
 def test_the_encoders_gradient_has_no_noise_where_q_is_exact():
     model, x, _ = principal_components(d=1, wide=1.0)
-    slopes = ladder_models.doubly_gradients(model, tf.constant(x), tf.constant([0, 0]), 1)
+    slopes = ladder_models.doubly_gradients(
+        model, tf.constant(x), tf.constant([0, 0]), 1
+    )
     assert np.abs(slopes[0]).max() < 1e-4 and np.abs(slopes[1]).max() < 1e-4
     assert np.abs(slopes[2]).max() > 1e-3
 
@@ -159,11 +161,15 @@ def tiny(monkeypatch, tmp_path):
         monkeypatch.setitem(ladder.RUNGS, name, options | small)
     monkeypatch.setattr(ladder, "load", lambda: digits)
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
-    return digits
+    yield digits
+    tf.config.run_functions_eagerly(False)
 
 
-@pytest.mark.parametrize("rung", ["plain", "vamp", "two_layers"])
-def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung):
+@pytest.mark.parametrize(
+    ("rung", "compiled"), [("plain", False), ("vamp", False), ("two_layers", True)]
+)
+def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, compiled):
+    tf.config.run_functions_eagerly(not compiled)  # XLA alone would take half a minute
     each = {"rung": rung, "steps": 80, "rate": 3e-3, "seed": 1}
     made = ladder.run(each)
     [row], curve = made["ladder"], made["ladder_curves"]
@@ -189,13 +195,23 @@ def test_digits_are_random_and_fixed(tiny):
         np.testing.assert_array_equal(digits[part], ladder.binary_digits()[part])
 
 
-def test_a_decoder_begins_at_the_mean_picture():
-    mean = np.linspace(0, 1, 36)
+def test_a_decoder_begins_at_the_mean_picture_and_a_vamp_prior_with_pictures():
+    x = np.random.default_rng(0).uniform(size=(20, 36)) * np.linspace(0, 1.5, 36) > 0.5
     keras.utils.set_random_seed(0)
-    options = ladder.WELL | {"widths": [8, 8]}
-    model = ladder_models.build(mean, 4, **options)
+    options = {"widths": [8, 8], "prior": "vamp", "components": 3}
+    model = ladder_models.build(x.astype("float32"), 4, **ladder.WELL | options)
     bias = model.decoder.get_weights()[-1]
-    np.testing.assert_allclose(1 / (1 + np.exp(-bias)), mean, atol=1.1e-3)
+    expected = np.clip(x.mean(axis=0), 1e-3, 1 - 1e-3)
+    np.testing.assert_allclose(1 / (1 + np.exp(-bias)), expected, rtol=1e-4)
+    np.testing.assert_array_equal(model.weights[-1], x[:3])
+    mean, log_var = (part.numpy() for part in model.encoder(x[:3].astype("float32")))
+    densities = [
+        scipy.stats.norm(m, np.exp(v / 2)).logpdf(mean[0]).sum()
+        for m, v in zip(mean, log_var, strict=True)
+    ]
+    mixed = np.logaddexp.reduce(densities) - math.log(3)
+    found = model.prior(tf.constant(mean[:1]), None)
+    assert float(found[0]) == pytest.approx(mixed, abs=1e-3)
 
 
 def test_the_grid_has_every_rung_with_three_seeds_and_nothing_twice():

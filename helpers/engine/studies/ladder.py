@@ -69,7 +69,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     digits = binary_digits()
     options = RUNGS[configuration["rung"]]
     keras.utils.set_random_seed(configuration["seed"])
-    model = ladder_models.build(digits["grey"].mean(axis=0), LATENTS, **options)
+    model = ladder_models.build(digits["grey"], LATENTS, **options)
     training = trained(configuration, options, model, digits)
     stem = name_of(configuration)
     with files.whole(folder() / f"{stem}.weights.npz") as file:

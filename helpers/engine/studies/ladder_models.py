@@ -47,11 +47,12 @@ class Model(NamedTuple):
 # Networks and priors
 
 
-def build(mean_pixel: np.ndarray, latents: int, **options) -> Model:
+def build(x: np.ndarray, latents: int, **options) -> Model:
     """Return an untrained model.
 
     Args:
-        mean_pixel: (D,), of the training pictures.
+        x: training pictures (N, D), at whose mean the outputs may begin, and with some
+            of which a VampPrior does.
         options: ``widths``, of the hidden layers of each network; ``residual``, whether
             those after the first add to their inputs; ``bias``, whether the outputs
             begin at the mean picture; ``prior``, a name, and ``components``.
@@ -67,15 +68,17 @@ def build(mean_pixel: np.ndarray, latents: int, **options) -> Model:
 
     begin = "zeros"
     if options["bias"]:
-        p = np.clip(mean_pixel, 1e-3, 1 - 1e-3)
+        p = np.clip(x.mean(axis=0), 1e-3, 1 - 1e-3)
         begin = keras.initializers.Constant(np.log(p / (1 - p)).tolist())
-    picture, code = keras.Input((len(mean_pixel),)), keras.Input((latents,))
+    picture, code = keras.Input(x.shape[1:]), keras.Input((latents,))
     features = hidden(picture)
     names = ("z_mean", "z_log_var")
     heads = [keras.layers.Dense(latents, name=name)(features) for name in names]
-    outputs = keras.layers.Dense(len(mean_pixel), bias_initializer=begin)(hidden(code))
+    outputs = keras.layers.Dense(x.shape[1], bias_initializer=begin)(hidden(code))
     encoder, decoder = keras.Model(picture, heads), keras.Model(code, outputs)
     prior, weights = prior_of(options["prior"], encoder, options.get("components"))
+    if options["prior"] == "vamp":
+        weights[0].assign(x[: options["components"]])
     weights = encoder.trainable_variables + decoder.trainable_variables + weights
     nll = likelihoods.Bernoulli().negative_log_likelihood
     return Model(encoder, decoder, prior, nll, weights)

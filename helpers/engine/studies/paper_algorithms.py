@@ -16,6 +16,7 @@ from helpers.families import get_family
 
 NORMAL = get_family("normal")
 WANTED, STRIDE = 0.9, 1.02  # share of trajectories to accept, factor that tunes a size
+BEGUN, SAMPLES, WEIGHED = 100, 50, 200  # codes per picture, of which a ``Likelihood``
 
 
 class Model(NamedTuple):
@@ -141,11 +142,11 @@ class Likelihood:
         """Return ln p(x, z), (n,), in float64."""
         return self.joint(x, z).numpy().astype("float64")
 
-    def begin(self, x, noise: np.random.Generator, draws: int = 100):
+    def begin(self, x, noise: np.random.Generator):
         """Return codes (n, d): of draws from p(z) each picture keeps one by p(x|z)."""
         best = np.full(len(x), -np.inf)
         chosen = np.zeros((len(x), self.d), "float32")
-        for _ in range(draws):
+        for _ in range(BEGUN):
             z = noise.normal(size=chosen.shape).astype("float32")
             score = self.log_joint(x, z) + (z**2).sum(axis=1) / 2  # ln p(x|z), nearly
             score += noise.gumbel(size=len(x))
@@ -161,14 +162,14 @@ class Likelihood:
             found.append(z)
         return tf.stack(found), sizes
 
-    def __call__(self, x, samples: int = 50, weighed: int = 200):
+    def __call__(self, x):
         """Return two estimates of ln p(x), (n,) each: the paper's, and another.
 
         The paper's (appendix D): a normal q is fitted to samples of p(z|x), others are
         drawn, and 1 / p(x) is their mean of q(z) / p(x, z). The other draws from this
         q, made a little wider, and averages p(x, z) / q(z): importance sampling.
         """
-        noise, x = np.random.default_rng(0), tf.constant(x)
+        noise, x, samples = np.random.default_rng(0), tf.constant(x), SAMPLES
         z, sizes = self.begin(x, noise), tf.fill((len(x), 1), 0.1)
         found, sizes = self.walk(x, z, sizes, samples, 0)  # forgets where it began
         found, sizes = self.walk(x, found[-1], sizes, samples, samples)
@@ -177,7 +178,7 @@ class Likelihood:
         each = [log_normal(z, mean, factor) - self.log_joint(x, z) for z in others]
         paper = -log_mean(each)
         each, factor = [], 1.2 * factor
-        for _ in range(weighed):
+        for _ in range(WEIGHED):
             z = noise.normal(size=mean.shape)
             z = (mean + np.einsum("nij,nj->ni", factor, z)).astype("float32")
             each.append(self.log_joint(x, z) - log_normal(z, mean, factor))
