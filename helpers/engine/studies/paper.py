@@ -6,6 +6,7 @@ validation digits. The state of all is kept in ``build/paper``, and a run to ten
 samples goes on where the one to a million ended.
 """
 
+import contextlib
 import math
 
 import numpy as np
@@ -50,13 +51,15 @@ def grid() -> list[dict]:
 def run(configuration: dict) -> dict[str, list[dict]]:
     """Return one run's row and its curve; the weights stay in ``build/paper``."""
     from helpers.engine.studies.paper_training import Training
+    from helpers.training import DivergedError
 
     digits = chosen_digits(configuration)
     trainings = {rate: Training(configuration, digits, rate) for rate in RATES}
     firsts = {}
     for rate, training in trainings.items():
-        training.go_to(FIRST)
-        firsts[rate] = training.steps.rows[0][training.judge]
+        with contextlib.suppress(DivergedError):
+            training.go_to(FIRST)
+            firsts[rate] = training.steps.rows[0][training.judge]
     rate = max(firsts, key=lambda rate: firsts[rate])
     training = trainings[rate]
     marks = EACH_MARK[configuration["figure"]]
@@ -66,7 +69,7 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     rows = [
         row for row in training.steps.rows if row["samples"] <= training.rounded(end)
     ]
-    tried = dict(zip(TRIED, firsts.values(), strict=True))
+    tried = {f"first_{rate}": value for rate, value in firsts.items()}
     return {"paper": [{"rate": rate, **tried, **rows[-1]}], "paper_curves": rows}
 
 

@@ -77,7 +77,7 @@ class Training:
 
         def step(number):
             block = number % len(blocks)
-            here = [array[block] for array in (blocks, z, sizes)]
+            here = [tf.gather(array, block) for array in (blocks, z, sizes)]
             options = {"leaps": paper.LEAPS, "updates": paper.UPDATES}
             options |= {"seeds": tf.stack([0, number]), "update": self.update}
             found = algorithms.mcem_step(self.model, *here, **options)
