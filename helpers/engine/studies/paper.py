@@ -35,12 +35,11 @@ RESUMES = True
 def grid() -> list[dict]:
     """Return every run, all of a million samples before those of ten."""
     algorithms = ("aevb", "wake_sleep")
-    runs = [(3, name, 3, points) for points in POINTS for name in algorithms]
+    latents = [2, *LATENTS]  # 2 for the manifold, figure 4
+    runs = [(2, "aevb", d, POINTS[1]) for d in latents]
+    runs += [(2, "wake_sleep", d, POINTS[1]) for d in LATENTS]
+    runs += [(3, name, 3, points) for points in POINTS for name in algorithms]
     runs += [(3, "mcem", 3, POINTS[0])]  # needs a chain per digit
-    runs += [
-        (2, name, latents, POINTS[1]) for latents in LATENTS for name in algorithms
-    ]
-    runs += [(2, "aevb", 2, POINTS[1])]  # for the manifold, figure 4
     return [
         dict(zip(KEYS, (*each, millions), strict=True))
         for millions in MILLIONS
