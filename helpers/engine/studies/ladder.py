@@ -11,7 +11,7 @@ import numpy as np
 from helpers.engine import files, paths
 from helpers.engine.studies.digits import load
 
-LATENTS, BATCH = 50, 256
+LATENTS, BATCH, TOGETHER = 50, 256, 20  # steps that are compiled as one
 PLAIN = {"widths": [512, 512], "residual": False, "bias": False, "prior": "normal"}
 PLAIN |= {"samples": 1, "doubly": False, "cycle": False}
 WELL = PLAIN | {"widths": [512] * 4, "residual": True, "bias": True, "cycle": True}
@@ -142,7 +142,7 @@ def trained(configuration: dict, options: dict, model, digits: dict):
         optimizer.apply(slopes, model.weights)
 
     kept = [*model.weights, *optimizer.variables]
-    training = Steps(step, kept, folder() / f"{name_of(configuration)}.npz", 20)
+    training = Steps(step, kept, folder() / f"{name_of(configuration)}.npz", TOGETHER)
     bounds = ladder_models.Bounds(model)
     for mark in range(1, MARKS + 1):
         training.go_to(steps * mark // MARKS)

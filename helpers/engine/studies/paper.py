@@ -18,6 +18,7 @@ MILLIONS = (1, 10)  # samples seen
 HIDDEN = {2: 500, 3: 100}  # units, by figure
 LATENTS, POINTS = (3, 5, 10, 20, 200), (1000, 50_000)
 LEAPS, UPDATES = 10, 5  # of an iteration of Monte Carlo EM
+TOGETHER = 100  # steps that are compiled as one; of Monte Carlo EM a fifth of them
 EACH_MARK = {2: 5, 3: 2}  # measurements per factor of ten, by figure
 SOME = 1000  # digits, drawn at random, on which the slower figures are taken
 PARTS = ("train", "validation", "test")

@@ -51,7 +51,7 @@ class Training:
     def batches(self):
         """Return no more variables, and a step of AEVB or wake-sleep."""
         loss = getattr(algorithms, f"{self.name}_loss")
-        self.samples, self.together = paper.BATCH, 100
+        self.samples, self.together = paper.BATCH, paper.TOGETHER
 
         def step(number):
             seeds = tf.unstack(tf.random.split(tf.stack([0, number]), 3))
@@ -69,7 +69,8 @@ class Training:
 
         Samples are counted through the decoder, in trajectories too.
         """
-        self.samples, self.together = paper.BATCH * (paper.LEAPS + paper.UPDATES), 20
+        self.samples = paper.BATCH * (paper.LEAPS + paper.UPDATES)
+        self.together = paper.TOGETHER // 5
         blocks = tf.reshape(self.points, (-1, paper.BATCH, self.points.shape[1]))
         shape = (*blocks.shape[:2], self.latents)
         z = tf.Variable(tf.random.stateless_normal(shape, [0, 0]))
