@@ -277,15 +277,13 @@ def train(
     about |= {"batch_size": batch_size, "learning_rate": learning_rate}
     about |= {"weight_decay": weight_decay, "x": described(x)}
     about |= {"targets": described(targets), "held_out": described(held_out)}
-    same = about | {"having a backup": backup is not None}
-    with processes.together(same), Backup(backup, about) as kept:
+    with processes.together(about, backup), Backup(backup, about) as kept:
         batches = endless_batches(x, targets, batch_size, seed, kept.rounds * each)
-        rhythm = {"epochs": rounds, "initial_epoch": kept.rounds}
-        validation = processes.evaluated(held_out)
+        pace = {"epochs": rounds, "initial_epoch": kept.rounds, "steps_per_epoch": each}
         said = [report(each)] if verbose and processes.rank() == 0 else []
         heard = [*listeners(callbacks), kept, *said]
-        options = {"steps_per_epoch": each, "callbacks": heard, "shuffle": False}
-        keras.Model.fit(model, batches, verbose=0, **rhythm, **validation, **options)
+        options = {"callbacks": heard, "shuffle": False} | processes.evaluated(held_out)
+        keras.Model.fit(model, batches, verbose=0, **pace, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
     steps_done = each * np.arange(1, kept.rounds + 1)
     return {"step": steps_done, "seconds": kept.seconds, **history}

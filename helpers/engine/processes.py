@@ -129,8 +129,10 @@ def agree(about: dict) -> None:
 
 
 @contextmanager
-def together(about: dict) -> Iterator[None]:
+def together(about: dict, backup: object) -> Iterator[None]:
     """A context in which processes train one model, if there are several.
+
+    All of them must give the training a ``backup``, or none.
 
     Raises:
         ValueError: their trainings are not about the same.
@@ -142,7 +144,7 @@ def together(about: dict) -> Iterator[None]:
     import jax
 
     try:
-        agree(about)
+        agree(about | {"having a backup": backup is not None})
         yield
     except jax.errors.JaxRuntimeError as error:
         if str(error).startswith("RESOURCE_EXHAUSTED"):  # its own memory
