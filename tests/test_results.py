@@ -172,7 +172,7 @@ def test_an_autoencoder_is_trained_as_in_its_notebook(tiny, monkeypatch, kind):
     [row] = autoencoders.run({"kind": kind, "seed": 0})["autoencoders"]
     lacks = {"ssim"} if kind == "shuffled" else set()
     assert {*row, *autoencoders.KEYS} == set(autoencoders.COLUMNS) - lacks
-    assert 0 < row["mse"] <= row["as_fitted"]
+    assert 0 < row["mse"] <= row["as_fitted"] + 1e-6  # clipped, it is nearer
     model = autoencoders.untrained(kind)
     noise = [each for each in model.layers if "noise" in each.name]
     assert [each.stddev for each in noise] == [0.5] * (kind == "denoiser")

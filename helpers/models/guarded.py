@@ -62,6 +62,11 @@ class GuardedModel(keras.Model):
             refuse_xla_on_several_devices(self)
         super().compile(*args, **kwargs)
 
+    def compile_from_config(self, config: dict) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
     def save(self, filepath: Any, *args, **kwargs):
         """Keras's, in a ``.keras`` file.
 

@@ -124,11 +124,6 @@ class VAE(EncoderDecoder, ReportingModel):
         metrics = (given.get(name) for name in ("metrics", "weighted_metrics"))
         self.needs_targets = any(each is not None for each in metrics)
 
-    def compile_from_config(self, config: dict) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
     def checked_data(
         self, x: Any, y: Any, weights: Any, purpose: str, **options
     ) -> tuple:
