@@ -270,7 +270,7 @@ def test_the_command_names_its_studies(capsys):
     with pytest.raises(SystemExit):
         results.main(["family"])
     assert (
-        "recipes, planes, families, factors, cats, not family"
+        "recipes, planes, families, factors, diagnose, cats, not family"
         in capsys.readouterr().err
     )
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import ModuleType
 
 from helpers.engine import files, paths, sweeps
-from helpers.engine.studies import cats, factors, families, planes, recipes
+from helpers.engine.studies import cats, diagnose, factors, families, planes, recipes
 
 RESULTS = paths.data_folder() / "results"
 STUDIES = {
     study.__name__.rpartition(".")[2]: study
-    for study in (recipes, planes, families, factors, cats)
+    for study in (recipes, planes, families, factors, diagnose, cats)
 }
 Rows = dict[str, list[dict]]  # by table
 

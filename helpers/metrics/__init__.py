@@ -3,6 +3,7 @@
 import helpers.engine.quiet_start
 
 # isort: split
+from helpers.metrics.baselines import constant_nats, linear_nats, prior_gain
 from helpers.metrics.bounds import (
     Bound,
     active_units,
@@ -21,7 +22,9 @@ from helpers.metrics.codes import (
     mutual_information_gap,
     overlap,
 )
+from helpers.metrics.doctor import Diagnosis, Finding, diagnose
 from helpers.metrics.pictures import TrackQuality, block_ratio, mse, psnr, quality, ssim
+from helpers.metrics.rules import judged
 from helpers.metrics.samples import sample_distance, two_sample_test
 from helpers.metrics.scores import (
     Estimate,
