@@ -85,7 +85,7 @@ def moment(rng):
 def test_killed_trainings_end_as_if_nothing_had_happened(parent, tmp_path):
     backup, out = tmp_path / "backup", tmp_path / "out.npz"
     assert parent.run("train", backup=None, out=str(out)) == 0
-    expected, rng, wanted = arrays_of(out), np.random.default_rng(0), tries(20, 200)
+    expected, rng, wanted = arrays_of(out), np.random.default_rng(0), tries(10, 200)
     kills = starts = trainings = 0
     while kills < wanted or backup.exists():
         starts += 1

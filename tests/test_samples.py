@@ -282,7 +282,8 @@ def test_a_judge_cannot_tell_cats_from_cats(cats):
     assert float(keras.random.uniform(())) == float(before)
     assert found.low < 0.5 < found.high
     assert found.high - found.low < 0.08
-    assert metrics.two_sample_test(*cats) == found
+    again = [metrics.two_sample_test(*cats, steps=20) for _ in range(2)]
+    assert again[0] == again[1]
 
 
 @pytest.mark.slow
@@ -296,7 +297,8 @@ def test_a_judge_sees_no_shift_by_a_pixel(cats):
 @pytest.mark.parametrize(("change", "share"), WORSE.values(), ids=WORSE)
 def test_a_judge_tells_cats_from_what_became_of_others(cats, change, share):
     real, others = cats
-    found = metrics.two_sample_test(change(others), real)
+    steps = 400 if change is WORSE["a hundred"][0] else 100  # the others are found soon
+    found = metrics.two_sample_test(change(others), real, steps=steps)
     assert share < found.value
     assert 0.5 < found.low < found.value <= found.high <= 1
 
