@@ -62,11 +62,16 @@ def test_what_is_there_is_not_computed_again(tmp_path):
 
 
 def test_a_call_that_is_made_again_finds_its_result(tmp_path):
-    """As it is where a worker died that had finished it, and could not say so."""
-    calls = sweeps.Calls("swept:square", tmp_path / "raw", 1, math.inf, False)
-    (tmp_path / "raw").mkdir()
+    """As it is where a worker died that had finished it, its log still there."""
+    raw = tmp_path / "raw"
+    calls = sweeps.Calls("swept:square", raw, 1, math.inf, False)
+    raw.mkdir()
     given = {"x": 3, "calls": str(tmp_path)}
-    assert [calls.run(0, given) for _ in range(2)] == 2 * [(0, "", True)]
+    for _ in range(2):
+        assert calls.run(0, given) == (0, "", True)
+        assert not list(raw.glob("*.log"))
+        (result,) = raw.glob("*.json")
+        result.with_suffix(".log").touch()
     assert len(list(tmp_path.glob("3-*"))) == 1
 
 

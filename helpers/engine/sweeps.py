@@ -221,12 +221,13 @@ class Calls:
     def run(self, place: int, configuration: dict) -> tuple[int, str, bool]:
         """Have a child compute; return the place, an error or "", and whether done."""
         start = time.time()
+        path = place_of(self.name, configuration, self.folder)
+        log = path.with_suffix(".log")
         if read(self.name, configuration, self.folder):  # by a worker that died since
+            log.unlink(missing_ok=True)
             return place, "", True
         if self.stopped or start + self.longest > self.deadline:
             return place, "", False
-        path = place_of(self.name, configuration, self.folder)
-        log = path.with_suffix(".log")
         with log.open("wb") as file:
             child = self.start(configuration, path, file)
             with child:  # closes its stdin, without which it does not live
