@@ -1,0 +1,133 @@
+"""Noise, gradients and compiled functions that TensorFlow and JAX share.
+
+All noise comes from ``seeds``, two numbers, (2,): the same seeds, the same noise, on
+one backend.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from helpers.engine.quiet_start import ON_TENSORFLOW, start_xla
+
+if ON_TENSORFLOW:
+    import tensorflow as tf
+else:
+    import jax
+
+SEEDS = "int32" if ON_TENSORFLOW else "uint32"  # what either library takes
+
+
+def seeds_of(*numbers) -> Any:
+    """Return seeds, (2,), of two whole numbers, tensors or not."""
+    return ops.stack([ops.cast(number, SEEDS) for number in numbers])
+
+
+def split(seeds, count: int = 2) -> list:
+    """Return seeds for ``count`` independent uses, (2,) each."""
+    if ON_TENSORFLOW:
+        return tf.unstack(tf.random.split(seeds, count))
+    return list(jax.random.split(seeds, count))
+
+
+def normal(shape: Sequence[int], seeds) -> Any:
+    """Return draws of N(0, 1), float32."""
+    if ON_TENSORFLOW:
+        return tf.random.stateless_normal(shape, seeds)
+    return jax.random.normal(seeds, shape)
+
+
+def uniform(shape: Sequence[int], seeds) -> Any:
+    """Return draws from [0, 1), float32."""
+    if ON_TENSORFLOW:
+        return tf.random.stateless_uniform(shape, seeds)
+    return jax.random.uniform(seeds, shape)
+
+
+def integers(shape: Sequence[int], seeds, end: int) -> Any:
+    """Return whole numbers from [0, end), int32."""
+    if ON_TENSORFLOW:
+        return tf.random.stateless_uniform(shape, seeds, 0, end, tf.int32)
+    return jax.random.randint(seeds, shape, 0, end)
+
+
+def gradients(loss: Callable, variables: Sequence[keras.Variable]) -> list:
+    """Return the gradients of what ``loss()`` returns, in a step or out of one."""
+    if ON_TENSORFLOW:
+        with tf.GradientTape() as tape:
+            value = loss()
+        return tape.gradient(value, variables)
+
+    def at(values):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return loss()
+
+    return jax.grad(at)([variable.value for variable in variables])
+
+
+def gradient_at(function: Callable, x) -> tuple[Any, Any]:
+    """Return ``function(x)``, (n,), and its gradient by x, row by row: x's shape."""
+    if ON_TENSORFLOW:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            height = function(x)
+        return height, tape.gradient(height, x)
+    height, back = jax.vjp(function, x)
+    return height, back(ops.ones_like(height))[0]
+
+
+def compiled(function: Callable, variables: Sequence[keras.Variable]) -> Callable:
+    """Return a function of tensors, compiled by XLA, that reads these variables."""
+    start_xla()
+    if ON_TENSORFLOW:
+        return tf.function(function, jit_compile=True)
+
+    @jax.jit
+    def at(values, *arguments):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return function(*arguments)
+
+    return lambda *arguments: at([v.value for v in variables], *arguments)
+
+
+def repeated(
+    step: Callable, variables: Sequence[keras.Variable], count: int
+) -> Callable:
+    """Return a function that takes ``count`` steps, compiled as one.
+
+    Args:
+        step: changes the variables; takes its number, a scalar of int32.
+        variables: all that it changes.
+
+    Returns:
+        A function of the first step's number, which ends when all steps are done.
+    """
+    start_xla()
+    if ON_TENSORFLOW:
+
+        @tf.function(jit_compile=True)
+        def several(first):
+            for place in tf.range(count):  # from ``first`` on, all compiles anew
+                step(first + place)
+
+        return lambda first: several(tf.constant(first))
+
+    def one(values, number):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            step(number)
+        return [scope.get_current_value(variable) for variable in variables], None
+
+    @jax.jit
+    def steps(values, first):
+        return jax.lax.scan(one, values, first + ops.arange(count, dtype="int32"))[0]
+
+    def several(first):
+        values = steps([v.value for v in variables], first)
+        for variable, value in zip(
+            variables, jax.block_until_ready(values), strict=True
+        ):
+            variable.assign(value)
+
+    return several
