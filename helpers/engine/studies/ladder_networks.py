@@ -13,7 +13,8 @@ from keras import layers, ops
 from helpers.layers import ResidualDense
 
 CONTEXT = 64  # numbers that a flow as a posterior reads off a picture
-CHANNELS, BLOCKS, WIDTH = 64, 2, 512  # of convolutional networks; units of dense layers
+CHANNELS, BLOCKS = 64, 2  # of convolutional networks, blocks per side
+NARROW, WIDTH = 16, 512  # channels next to their dense layers, and units of these
 WIDEST = 4.0  # bound on the logarithm of a group's variances
 
 
@@ -104,13 +105,15 @@ def convolutional(x: np.ndarray, latents: int, **options) -> Networks:
         size = 5 if place == half else 3
         tensor = layers.Conv2D(CHANNELS, size, strides=2, padding="same")(tensor)
         features[place] = tensor = blocks(tensor)
-    flat = layers.Dense(WIDTH, "silu")(layers.Flatten()(silu(tensor)))
+    few = layers.Flatten()(convolution(tensor, NARROW))
+    flat = layers.Dense(WIDTH, "silu")(silu(few))
     outputs = heads(flat, latents, options["posterior"] == "flow")
     sides = [quarter] * options["groups"][0] + [half] * options["groups"][1]
     encoder = keras.Model(picture, outputs + [features[place] for place in sides])
     tensor = layers.Dense(WIDTH, "silu")(code)
-    tensor = layers.Dense(quarter * quarter * CHANNELS)(tensor)
-    tensor = blocks(layers.Reshape((quarter, quarter, CHANNELS))(tensor))
+    tensor = layers.Dense(quarter * quarter * NARROW)(tensor)
+    tensor = layers.Reshape((quarter, quarter, NARROW))(tensor)
+    tensor = blocks(convolution(tensor))
     begin = logits_of(x, options["bias"])
     if not sides:
         decoder = keras.Model(code, painted(lifted(tensor), begin))
@@ -128,18 +131,18 @@ def silu(tensor):
     return layers.Activation("silu")(tensor)
 
 
-def convolution(tensor, channels: int = CHANNELS, begin: str = "glorot_uniform"):
-    """Return a convolution of the activation of a tensor."""
-    kind = layers.Conv2D(channels, 3, padding="same", kernel_initializer=begin)
-    return kind(silu(tensor))
+def convolution(tensor, channels: int = 0, begin: str = "glorot_uniform"):
+    """Return a convolution of the activation of a tensor, to ``CHANNELS`` or others."""
+    options = {"padding": "same", "kernel_initializer": begin}
+    return layers.Conv2D(channels or CHANNELS, 3, **options)(silu(tensor))
 
 
-def blocks(tensor, count: int = BLOCKS):
+def blocks(tensor):
     """Return a tensor plus what pairs of convolutions add to it: at first nothing.
 
     So it needs no normalisation. Source: Zhang, Dauphin and Ma (2019), "Fixup".
     """
-    for _ in range(count):
+    for _ in range(BLOCKS):
         tensor = layers.Add()([tensor, convolution(convolution(tensor), begin="zeros")])
     return tensor
 
