@@ -19,7 +19,7 @@ WELL = PLAIN | {"widths": [512] * 4, "residual": True, "bias": True, "cycle": Tr
 WELL |= {"peak": 3e-3}
 DOUBLY = {"samples": 5, "doubly": True}
 CONVOLUTIONAL = {"networks": "convolutional", "groups": (0, 0), "maps": 4, "peak": 2e-3}
-HIERARCHY = {"groups": (2, 2), "doubly": True}
+HIERARCHY = {"groups": (3, 1), "doubly": True}
 RUNGS = {
     "plain": PLAIN,
     "trained_well": WELL,
