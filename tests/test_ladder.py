@@ -1,0 +1,392 @@
+"""The ladder's estimator, flow, priors and gradients against known answers."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+from keras import ops
+
+from helpers import families, likelihoods
+from helpers.engine import paths, results, stateless, sweeps
+from helpers.engine.studies import (
+    ladder,
+    ladder_models,
+    ladder_networks,
+    ladder_priors,
+)
+from helpers.engine.studies.digits import Digits
+
+pytestmark = pytest.mark.slow
+SIGMA = 0.5
+
+
+def principal_components(d=3, pixels=8, wide=1.2):
+    """A model whose ln p(x) is known, 200 draws of it, and their ln p(x).
+
+    Its q(z|x) has the exact posterior's mean, and variances that are too large.
+    """
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(d, pixels)).astype("float32")
+    precision = np.eye(d) + kernel @ kernel.T / SIGMA**2
+    to_mean = np.linalg.solve(precision, kernel / SIGMA**2).T.astype("float32")
+    log_var = np.log(wide / np.diag(precision)).astype("float32")
+    to_mean, log_var, kernel = map(keras.Variable, (to_mean, log_var, kernel))
+    model = ladder_models.Model(
+        lambda x: [ops.matmul(x, to_mean), log_var + 0 * ops.matmul(x, to_mean)],
+        lambda z: ops.matmul(z, kernel),
+        ladder_priors.standard_normal,
+        likelihoods.Gaussian(SIGMA, bounded=False).negative_log_likelihood,
+        [to_mean, log_var, kernel],
+    )
+    decoding = ops.convert_to_numpy(kernel)
+    covariance = decoding.T @ decoding + SIGMA**2 * np.eye(pixels)
+    density = scipy.stats.multivariate_normal(np.zeros(pixels), covariance)
+    x = density.rvs(200, random_state=1).astype("float32")
+    return model, x, density.logpdf(x)
+
+
+def test_the_likelihood_is_that_of_probabilistic_pca_to_a_hundredth_of_a_nat():
+    model, x, known = principal_components()
+    elbo, likelihood = ladder_models.Bounds(model).likelihood(x, 5000)
+    assert likelihood.mean() == pytest.approx(known.mean(), abs=0.01)
+    np.testing.assert_allclose(likelihood, known, atol=0.2)
+    gap = (known - elbo).mean()
+    assert gap > 0.05
+    one = ladder_models.Bounds(model).elbo(np.tile(x, (10, 1)))
+    assert one.mean() == pytest.approx(elbo.mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("d", [2, 5])
+def test_a_flow_is_inverted_and_its_slope_is_that_of_autodiff(d):
+    keras.utils.set_random_seed(0)
+    flow = ladder_priors.RealNVP(d, layers=5, width=8)
+    z = np.random.default_rng(0).normal(size=(20, d)).astype("float32")
+    begin = ops.convert_to_numpy(flow.forward(z)[0])
+    np.testing.assert_allclose(begin.std(), z.std(), rtol=1e-4)
+    for weight in flow.trainable_variables:
+        weight.assign(weight + 0.3 * keras.random.normal(weight.shape))
+    u, log_slope = map(ops.convert_to_numpy, flow.forward(z))
+    jacobian = np.stack(
+        [slopes(lambda z: flow.forward(z)[0], z, i) for i in range(d)], 1
+    )
+    np.testing.assert_allclose(
+        log_slope, np.linalg.slogdet(jacobian)[1], atol=1e-4, rtol=1e-4
+    )
+    assert np.abs(u - z).max() > 0.5 and log_slope.std() > 0.1
+    np.testing.assert_allclose(flow.inverse(u), z, atol=1e-5)
+    expected = scipy.stats.norm.logpdf(u).sum(axis=1) + log_slope
+    np.testing.assert_allclose(flow.log_density(z), expected, rtol=1e-4)
+
+
+def slopes(function, z, column):
+    """Return the gradient by z, (n, d), of one column of what a function returns."""
+    return stateless.gradient_at(
+        lambda z: function(z)[:, column], ops.convert_to_tensor(z)
+    )[1]
+
+
+def test_a_second_layer_averages_to_the_known_density_of_its_codes():
+    keras.utils.set_random_seed(0)
+    layer = ladder_priors.SecondLayer(3, inner=2, width=4)
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(2, 3)).astype("float32")
+    low = np.full(3, -1.0, "float32")
+    wide = np.float32(0.3)
+    precision = np.eye(2) + kernel @ kernel.T * np.exp(1)
+    to_mean = np.linalg.solve(precision, kernel * np.exp(1)).T.astype("float32")
+
+    def normal_around(kernel, log_var):
+        def moments(codes):
+            mean = ops.matmul(codes, kernel)
+            return ops.concatenate([mean, log_var + 0 * mean], axis=1)
+
+        return moments
+
+    layer.below, layer.above = normal_around(kernel, low), normal_around(to_mean, wide)
+    z = rng.normal(size=(40, 3)).astype("float32")
+    density = stateless.compiled(layer.log_density, [])
+    draws = [np.asarray(density(z, stateless.seeds_of(0, i))) for i in range(4000)]
+    covariance = kernel.T @ kernel + np.exp(-1) * np.eye(3)
+    known = scipy.stats.multivariate_normal(np.zeros(3), covariance).logpdf(z)
+    mean = np.logaddexp.reduce(draws, axis=0) - math.log(len(draws))
+    np.testing.assert_allclose(mean, known, atol=0.1)
+    assert mean.mean() == pytest.approx(known.mean(), abs=0.02)
+    assert (np.mean(draws, axis=0) < known - 0.05).all()  # each is a bound
+
+
+def test_a_mixture_is_the_families_own():
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    family = families.MixturePriorFamily(6)
+    family.connect(encoder)
+    for weight in family.trainable_variables:
+        weight.assign(weight + keras.random.normal(weight.shape, seed=1))
+    z = 2 * np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    ours = ladder_priors.mixture(z, *family.mixture())
+    np.testing.assert_allclose(ours, family.log_prior(z)[:, 0], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+def test_both_gradients_agree_in_the_mean_and_one_has_less_noise(samples):
+    model, x, _ = principal_components(wide=1.0)
+
+    def draws(gradients):
+        compute = stateless.compiled(
+            lambda seeds: gradients(model, x, seeds, samples), model.weights
+        )
+        each = [compute(stateless.seeds_of(0, i)) for i in range(400)]
+        flat = [np.concatenate([np.ravel(part) for part in one]) for one in each]
+        return np.array(flat)
+
+    plain = draws(ladder_models.bound_gradients)
+    doubly = draws(ladder_models.doubly_gradients)
+    error = np.sqrt((plain.var(axis=0) + doubly.var(axis=0)) / len(plain))
+    apart = (plain.mean(axis=0) - doubly.mean(axis=0)) / error
+    assert np.abs(apart).max() < 4.5
+    to_encoder = slice(0, math.prod(model.weights[0].shape) + 3)
+    noise = [each[:, to_encoder].var(axis=0).mean() for each in (plain, doubly)]
+    assert noise[1] < noise[0]
+
+
+def test_the_encoders_gradient_has_no_noise_where_q_is_exact():
+    model, x, _ = principal_components(d=1, wide=1.0)
+    found = ladder_models.doubly_gradients(model, x, stateless.seeds_of(0, 0), 1)
+    largest = [np.abs(each).max() for each in found]
+    assert largest[0] < 1e-4 and largest[1] < 1e-4 and largest[2] > 1e-3
+
+
+def hierarchy(wide):
+    """A model of two groups whose ln p(x) is known; its draws, and their ln p(x).
+
+    One code decides on the mean of another, and both on x. q(z|x) is the exact
+    posterior, but with ``wide`` times its variances.
+    """
+    a, b, noise = 0.7, -0.4, 0.3  # z2 ~ N(a z1, e^b), x ~ N(c z1 + e z2, SIGMA^2 I)
+    c, e = np.random.default_rng(0).normal(size=(2, 6)).astype("float32")
+    rows = np.random.default_rng(1).normal(size=(3, 100, 1))
+    x = rows[0] * c + (a * rows[0] + np.exp(b / 2) * rows[1]) * e
+    x = (x + noise * np.random.default_rng(2).normal(size=x.shape)).astype("float32")
+    below = np.exp(b) * np.outer(e, e) + noise**2 * np.eye(6)  # of x, given z1
+    slope = np.linalg.solve(below, c + a * e)
+    first = 1 / (1 + (c + a * e) @ slope)  # variances of the exact posterior
+    second = 1 / (np.exp(-b) + e @ e / noise**2)
+    to_first, log_first = first * slope[:, None], np.log(wide * first)
+    change = np.log(wide * second) - b
+    to_first, log_first, change = (
+        keras.Variable(np.asarray(value, "float32"))
+        for value in (to_first, [log_first], [change])
+    )
+
+    def encoder(x):
+        mean = ops.matmul(x, to_first)
+        return mean, log_first + 0 * mean, ops.convert_to_tensor(x)
+
+    def correction(inputs):
+        h, x = inputs
+        residual = ops.sum((x - h * c) * e, axis=1, keepdims=True) / noise**2
+        exact = second * (np.exp(-b) * a * h + residual)
+        return (exact - a * h) * np.exp(-b / 2), change + 0 * h
+
+    group = ladder_networks.Group(
+        lambda h: (a * h, b + 0 * h), correction, lambda both: ops.concatenate(both, 1)
+    )
+    model = ladder_models.Model(
+        encoder,
+        lambda z: z,
+        ladder_priors.standard_normal,
+        likelihoods.Gaussian(noise, bounded=False).negative_log_likelihood,
+        [to_first, log_first, change],
+        (group,),
+        lambda h: ops.matmul(h, np.stack([c, e])),
+    )
+    covariance = below + np.outer(c + a * e, c + a * e)
+    density = scipy.stats.multivariate_normal(np.zeros(6), covariance)
+    return model, x, density.logpdf(x)
+
+
+def test_a_hierarchy_with_the_exact_posterior_has_ln_p_of_x_at_every_draw():
+    model, x, known = hierarchy(wide=1)
+    found = ops.convert_to_numpy(model.log_ratios(x, stateless.seeds_of(0, 0), 7))
+    np.testing.assert_allclose(found, np.tile(known, (7, 1)), atol=2e-3)
+    slopes = ladder_models.doubly_gradients(model, x, stateless.seeds_of(0, 0), 1)
+    assert max(np.abs(each).max() for each in slopes) < 1e-3
+
+
+def test_a_hierarchys_bound_falls_short_by_the_known_divergence():
+    model, x, known = hierarchy(wide=2)
+    elbo, likelihood = ladder_models.Bounds(model).likelihood(x, 5000)
+    divergence = 2 * (2 - 1 - math.log(2)) / 2  # of two codes, twice as wide
+    np.testing.assert_allclose(known - elbo, divergence, atol=0.1)
+    assert (known - elbo).mean() == pytest.approx(divergence, abs=0.01)
+    np.testing.assert_allclose(likelihood, known, atol=0.1)
+    seeds = [stateless.seeds_of(0, i) for i in range(300)]
+    names = ("bound_gradients", "doubly_gradients")
+    each = []
+    for name in names:
+        gradients = getattr(ladder_models, name)
+        compute = stateless.compiled(
+            lambda s, g=gradients: g(model, x, s, 1), model.weights
+        )
+        draws = [np.concatenate([np.ravel(g) for g in compute(s)]) for s in seeds]
+        each.append(np.array(draws))
+    apart = each[0].mean(0) - each[1].mean(0)
+    error = np.sqrt((each[0].var(0) + each[1].var(0)) / len(seeds))
+    assert (np.abs(apart) < 4.5 * error).all()
+    assert each[1].mean(0)[-1] > 0.3  # the widths are to shrink
+    with pytest.raises(ValueError, match="one layer"):
+        ladder_models.doubly_gradients(model, x, seeds[0], 2)
+
+
+def test_a_flow_as_a_posterior_leaves_the_likelihood_as_it_is():
+    model, x, known = principal_components()
+    keras.utils.set_random_seed(0)
+    flow = ladder_priors.RealNVP(3, layers=2, width=8, context=8)
+    for weight in flow.trainable_variables:
+        weight.assign(weight + 0.05 * keras.random.normal(weight.shape))
+    moved = model._replace(
+        encoder=lambda x: [*model.encoder(x), x],
+        posterior=flow.forward,
+        weights=model.weights + flow.trainable_variables,
+    )
+    elbo, likelihood = ladder_models.Bounds(moved).likelihood(x, 5000)
+    before, _ = ladder_models.Bounds(model).likelihood(x, 500)
+    assert np.abs(elbo - before).max() > 0.2
+    assert likelihood.mean() == pytest.approx(known.mean(), abs=0.03)
+
+
+def test_a_convolutional_models_bound_is_that_of_numpy(monkeypatch):
+    monkeypatch.setattr(ladder_networks, "CHANNELS", 4)
+    keras.utils.set_random_seed(0)
+    x = (np.random.default_rng(0).uniform(size=(5, 64)) < 0.3).astype("float32")
+    options = ladder.RUNGS["conv"] | {"prior": "normal"}
+    model = ladder_models.build(x, 3, **options)
+    for weight in model.weights:
+        weight.assign(weight + 0.1 * keras.random.normal(weight.shape))
+    seeds = stateless.seeds_of(3, 4)
+    found = ops.convert_to_numpy(model.log_ratios(x, seeds, 2))
+    noise = np.asarray(stateless.normal((10, 3), stateless.split(seeds)[0]))
+    moments = model.encoder.predict(x, verbose=0)
+    mean, log_var = (np.tile(part, (2, 1)) for part in moments)
+    deviation = np.exp(log_var / 2)
+    z = mean + deviation * noise
+    chance = 1 / (1 + np.exp(-model.decoder.predict(z, verbose=0).astype("float64")))
+    expected = scipy.stats.norm.logpdf(z).sum(1)
+    expected -= scipy.stats.norm(mean, deviation).logpdf(z).sum(1)
+    expected += scipy.stats.bernoulli(chance).logpmf(np.tile(x, (2, 1))).sum(1)
+    np.testing.assert_allclose(found, expected.reshape(2, 5), rtol=1e-4)
+
+
+# The study
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """The study on 400 soft digits of 64 pixels, with small networks."""
+    rng = np.random.default_rng(5)
+    x = rng.uniform(size=(400, 8, 8, 1)).astype("float32") ** 4
+    y = np.arange(400) % 10
+    digits = Digits(x[:200], y[:200], x[200:300], x[300:], y[300:])
+    for name, value in {
+        "LATENTS": 4,
+        "BATCH": 20,
+        "DIGITS": 30,
+        "CODES": {"dense": 50, "convolutional": 50},
+        "LONG": 30,
+        "ALL_CODES": 40,
+        "MARKS": 2,
+        "TOGETHER": 5,
+    }.items():
+        monkeypatch.setattr(ladder, name, value)
+    monkeypatch.setattr(ladder_networks, "CHANNELS", 4)
+    monkeypatch.setattr(ladder_networks, "BLOCKS", 1)
+    monkeypatch.setattr(ladder_networks, "WIDTH", 8)
+    for name, options in ladder.RUNGS.items():
+        small = {"widths": [8] * len(options["widths"])}
+        small |= {"components": 5} if "components" in options else {}
+        monkeypatch.setitem(ladder.RUNGS, name, options | small)
+    monkeypatch.setattr(ladder, "load", lambda: digits)
+    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
+    return digits
+
+
+@pytest.mark.parametrize(
+    "rung", ["plain", "vamp", "flow_posterior", "two_layers", "conv", "hierarchy"]
+)
+def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung):
+    each = {"rung": rung, "steps": 20, "rate": 3e-3, "seed": 1}
+    made = ladder.run(each)
+    [row], curve = made["ladder"], made["ladder_curves"]
+    assert {*row, *ladder.KEYS} == {*ladder.COLUMNS}
+    assert {*curve[0], *ladder.KEYS} == {*ladder.CURVES}
+    assert [point["step"] for point in curve] == [10, 20]
+    assert -row["nll"] == pytest.approx(row["elbo"] + row["gap"], abs=1e-3)
+    assert row["gap"] > 0 and row["nll"] < 50
+    assert row["elbo"] == pytest.approx(row["validation_elbo"], abs=1.5)
+    assert row["done"] == 20 and row["nll_all"] is None
+    again = ladder.run(each)  # nothing is left to train: the same weights
+    assert again["ladder_curves"] == curve
+    assert again["ladder"][0]["nll"] == pytest.approx(row["nll"], abs=1e-4)
+    with np.load(tmp_path / "ladder" / f"{rung}_20_0.003_1.weights.npz") as archive:
+        assert sum(archive[name].size for name in archive.files) == row["parameters"]
+
+
+def test_digits_are_random_and_fixed(tiny):
+    digits = ladder.binary_digits()
+    assert len(digits["test"]) == 30 and len(digits["train"]) == 200
+    assert len(np.unique(digits["grey"])) > 2
+    for part in ("train", "validation", "test"):
+        assert set(np.unique(digits[part])) == {0, 1}
+        np.testing.assert_array_equal(digits[part], ladder.binary_digits()[part])
+
+
+def test_a_decoder_begins_at_the_mean_picture_and_a_vamp_prior_with_pictures():
+    x = np.random.default_rng(0).uniform(size=(20, 64)) * np.linspace(0, 1.5, 64) > 0.5
+    keras.utils.set_random_seed(0)
+    options = {"widths": [8, 8], "prior": "vamp", "components": 3}
+    model = ladder_models.build(x.astype("float32"), 4, **ladder.WELL | options)
+    bias = model.decoder.get_weights()[-1]
+    expected = np.clip(x.mean(axis=0), 1e-3, 1 - 1e-3)
+    np.testing.assert_allclose(1 / (1 + np.exp(-bias)), expected, rtol=1e-4)
+    np.testing.assert_array_equal(model.weights[-1], x[:3])
+    moments = model.encoder(x[:3].astype("float32"))
+    mean, log_var = map(ops.convert_to_numpy, moments)
+    densities = [
+        scipy.stats.norm(m, np.exp(v / 2)).logpdf(mean[0]).sum()
+        for m, v in zip(mean, log_var, strict=True)
+    ]
+    mixed = np.logaddexp.reduce(densities) - math.log(3)
+    found = model.prior(mean[:1], None)
+    assert float(found[0]) == pytest.approx(mixed, abs=1e-3)
+
+
+def test_the_grid_has_every_rung_with_three_seeds_and_nothing_twice():
+    grid = ladder.grid()
+    sweeps.checked(grid)
+    for rung, options in ladder.RUNGS.items():
+        if options["networks"] != "dense":
+            continue
+        usual = {"rung": rung, "steps": ladder.SHORT, "rate": options["peak"]}
+        assert [each["seed"] for each in grid if usual.items() <= each.items()] == [
+            *ladder.SEEDS
+        ]
+
+
+def test_the_table_has_runs_of_the_grid_and_figures_that_agree():
+    path = results.RESULTS / "ladder.csv"
+    if not path.exists():
+        pytest.skip("make results has not run")
+    from test_results import rows_of  # needs TensorFlow
+
+    rows, curves = rows_of(path), rows_of(path.with_name("ladder_curves.csv"))
+    assert tuple(rows[0]) == ladder.COLUMNS and tuple(curves[0]) == ladder.CURVES
+    there = [results.key_of(ladder, row) for row in rows]
+    order = [results.key_of(ladder, run) for run in ladder.grid()]
+    assert there == [key for key in order if key in there]
+    assert {results.key_of(ladder, row) for row in curves} == set(there)
+    for row in rows:
+        nll, elbo, gap = (float(row[name]) for name in ("nll", "elbo", "gap"))
+        assert -nll == pytest.approx(elbo + gap, abs=0.01)
+        assert gap > 0 and 75 < nll < 110 and 0.3 < float(row["nll_error"]) < 1.5
+        # of binary digits, random ones, and thus near each other
+        assert elbo == pytest.approx(float(row["validation_elbo"]), abs=3)

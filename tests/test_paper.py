@@ -1,0 +1,275 @@
+"""The paper's algorithms on models with known answers, and the study that uses them."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+from test_results import rows_of
+
+from helpers import likelihoods
+from helpers.engine import paths, results, sweeps
+from helpers.engine.studies import paper
+from helpers.engine.studies import paper_algorithms as algorithms
+from helpers.engine.studies.digits import Digits
+from helpers.engine.studies.stepping import Steps
+from helpers.training import DivergedError
+
+pytestmark = pytest.mark.slow
+SIGMA = 0.5
+
+
+def linear_model(d, pixels, seed=0):
+    """p(x|z) = N(W z + b, SIGMA^2 I), untrained, with a linear encoder."""
+    keras.utils.set_random_seed(seed)
+    picture, code = keras.Input((pixels,)), keras.Input((d,))
+    heads = [keras.layers.Dense(d)(picture) for _ in range(2)]
+    decoder = keras.Model(code, keras.layers.Dense(pixels)(code))
+    nll = likelihoods.Gaussian(SIGMA, bounded=False).negative_log_likelihood
+
+    def draw(outputs, seeds):
+        noise = tf.random.stateless_normal(tf.shape(outputs), seeds)
+        return outputs + SIGMA * noise
+
+    return algorithms.Model(keras.Model(picture, heads), decoder, nll, draw)
+
+
+def exact(decoder, x):
+    """ln p(x) of pictures under a linear decoder, (n,)."""
+    weights, bias = decoder.get_weights()
+    covariance = weights.T @ weights + SIGMA**2 * np.eye(len(bias))
+    return scipy.stats.multivariate_normal(bias, covariance).logpdf(x)
+
+
+def data_and_best():
+    """Points near a line in five dimensions, and their greatest mean ln p(x).
+
+    Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
+    """
+    rng = np.random.default_rng(0)
+    line = np.array([[1.0, -0.5, 0.8, 0.0, -1.2]])
+    x = rng.normal(size=(400, 1)) @ line + SIGMA * rng.normal(size=(400, 5)) + 0.3
+    values, vectors = np.linalg.eigh(np.cov(x.T, bias=True))
+    found = np.sqrt(values[-1] - SIGMA**2) * vectors[:, -1]
+    covariance = np.outer(found, found) + SIGMA**2 * np.eye(5)
+    best = scipy.stats.multivariate_normal(x.mean(axis=0), covariance).logpdf(x)
+    return x.astype("float32"), best.mean()
+
+
+@pytest.mark.parametrize("name", ["aevb", "wake_sleep", "mcem"])
+def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tmp_path):
+    x, best = data_and_best()
+    model = linear_model(1, 5)
+    weights = model.decoder.trainable_variables
+    if name != "mcem":
+        weights = model.encoder.trainable_variables + weights
+    rate = keras.optimizers.schedules.CosineDecay(0.02, 1500)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(weights)
+    z, sizes = tf.Variable(0 * x[:, :1]), tf.Variable(0 * x[:, :1] + 0.1)
+
+    def update(loss):
+        with tf.GradientTape() as tape:
+            value = loss()
+        optimizer.apply(tape.gradient(value, weights), weights)
+
+    def step(number):
+        seeds = tf.stack([0, number])
+        if name == "mcem":
+            found = algorithms.mcem_step(model, x, z, sizes, seeds, update)
+            for variable, value in zip((z, sizes), found, strict=True):
+                variable.assign(value)
+        else:
+            loss = getattr(algorithms, f"{name}_loss")
+            update(lambda: loss(model, x, seeds))
+
+    steps = Steps(step, [*weights, *optimizer.variables], tmp_path / "a.npz")
+    steps.go_to(300 if name == "mcem" else 1500)
+    assert best - 0.01 < exact(model.decoder, x).mean() <= best + 1e-4
+    if name == "aevb":  # one latent: the bound can be tight
+        losses = [algorithms.aevb_loss(model, x, [0, i]) for i in range(50)]
+        assert -np.mean(losses) == pytest.approx(best, abs=0.03)
+    if name == "wake_sleep":  # q finds the exact posterior
+        kernel = model.decoder.get_weights()[0]
+        precision = 1 + (kernel**2).sum() / SIGMA**2
+        _, z_log_var = model.encoder(x)
+        assert np.exp(-z_log_var).mean() == pytest.approx(precision, rel=0.1)
+
+
+def test_no_gradient_crosses_between_the_phases_of_wake_sleep():
+    x, _ = data_and_best()
+    model = linear_model(2, 5)
+
+    def slopes(x, loss, network):
+        with tf.GradientTape() as tape:
+            value = loss(x)
+        return tape.gradient(value, network.trainable_variables)
+
+    def both(x):
+        return algorithms.wake_sleep_loss(model, x, [3, 4])
+
+    def awake(x):
+        z_mean, z_log_var = model.encoder(x)
+        first = tf.random.split([3, 4], 3)[0]
+        noise = tf.random.stateless_normal(z_mean.shape, first)
+        z = z_mean + tf.exp(z_log_var / 2) * noise
+        return tf.reduce_mean(model.nll(x, model.decoder(z)))
+
+    asleep = [slopes(part, both, model.encoder) for part in (x, x + 1)]
+    for a, b in zip(*asleep, strict=True):  # whatever the pictures
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+        assert np.abs(a).max() > 0.01
+    for a, b in zip(
+        slopes(x, both, model.decoder), slopes(x, awake, model.decoder), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_hybrid_monte_carlo_draws_from_a_known_normal_and_accepts_nine_in_ten():
+    covariance = np.array([[1.0, 0.6], [0.6, 0.5]], "float32")
+    precision = tf.constant(np.linalg.inv(covariance).astype("float32"))
+
+    def log_density(z):
+        return -tf.reduce_sum((z - 2) @ precision * (z - 2), 1) / 2
+
+    @tf.function(jit_compile=True)
+    def move(z, sizes, seeds):
+        return algorithms.trajectory(log_density, z, sizes, seeds, leaps=4)
+
+    z, sizes, found, moved = tf.zeros((500, 2)), tf.fill((500, 1), 0.1), [], []
+    for number in range(500):
+        after, sizes = move(z, sizes, tf.constant([0, number]))
+        moved.append(np.any(after != z, axis=1).mean())
+        z = after
+        found.append(z.numpy())
+    assert np.mean(moved[250:]) == pytest.approx(0.9, abs=0.02)
+    kept = np.concatenate(found[250::5])
+    np.testing.assert_allclose(kept.mean(axis=0), [2, 2], atol=0.03)
+    np.testing.assert_allclose(np.cov(kept.T), covariance, atol=0.03)
+
+
+def test_both_estimates_of_the_likelihood_are_those_of_a_linear_model():
+    rng = np.random.default_rng(0)
+    model = linear_model(2, 6, seed=3)
+    codes = rng.normal(size=(60, 2)).astype("float32")
+    x = model.decoder(codes) + SIGMA * rng.normal(size=(60, 6)).astype("float32")
+    paper_, weighed = algorithms.Likelihood(model.log_joint, 2)(x)
+    known = exact(model.decoder, x)
+    np.testing.assert_allclose(paper_, known, atol=0.5)
+    assert paper_.mean() == pytest.approx(known.mean(), abs=0.03)
+    assert weighed.mean() == pytest.approx(known.mean(), abs=0.01)
+
+
+# Steps that go on
+
+
+def test_steps_go_on_where_they_were_kept(tmp_path):
+    def training(file):
+        weight = tf.Variable([1.0, 2.0])
+
+        def step(number):
+            noise = tf.random.stateless_normal((2,), [0, number])
+            weight.assign(0.9 * weight + noise)
+
+        return Steps(step, [weight], file, together=3)
+
+    whole = training(tmp_path / "whole.npz")
+    whole.go_to(11)
+    first = training(tmp_path / "parts.npz")
+    first.go_to(6)
+    first.rows.append({"step": 6})
+    first.keep()
+    first.go_to(9)  # lost
+    second = training(tmp_path / "parts.npz")
+    assert (second.done, second.rows) == (6, [{"step": 6}])
+    assert 0 < second.seconds < first.seconds
+    second.go_to(11)
+    assert second.done == whole.done == 12
+    np.testing.assert_array_equal(second.variables[0], whole.variables[0])
+
+
+def test_a_diverged_training_is_not_kept(tmp_path):
+    weight = tf.Variable([1.0])
+    steps = Steps(lambda _: weight.assign(weight / 0), [weight], tmp_path / "a.npz")
+    steps.go_to(50)
+    with pytest.raises(DivergedError, match="at step 50"):
+        steps.keep()
+    assert not list(tmp_path.iterdir())
+
+
+# The study
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """The study on 500 soft digits of 36 pixels, for moments, and not compiled."""
+    rng = np.random.default_rng(5)
+    x = rng.uniform(size=(500, 6, 6, 1)).astype("float32") ** 4
+    y = np.arange(500) % 10
+    digits = Digits(x[:300], y[:300], x[300:400], x[400:], y[400:])
+    known = {"FIRST": 1000, "HIDDEN": {2: 7, 3: 5}, "SOME": 20, "TOGETHER": 10}
+    for name, value in known.items():
+        monkeypatch.setattr(paper, name, value)
+    for name, value in {"BEGUN": 4, "SAMPLES": 6, "WEIGHED": 5}.items():
+        monkeypatch.setattr(algorithms, name, value)
+    monkeypatch.setattr(paper, "load", lambda: digits)
+    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
+    tf.config.run_functions_eagerly(True)
+    yield digits
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.parametrize(
+    ("figure", "name", "points"), [(2, "wake_sleep", 300), (3, "mcem", 100)]
+)
+def test_a_run_chooses_a_rate_and_goes_on_with_it(tiny, figure, name, points):
+    keys = (figure, name, 2, points)
+    made = paper.run(dict(zip(paper.KEYS, (*keys, 0.0017), strict=True)))
+    [row], curve = made["paper"], made["paper_curves"]
+    assert {*row} <= {*paper.COLUMNS} and {*curve[0]} <= {*paper.CURVES}
+    tried = dict(zip(paper.RATES, (row[name] for name in paper.TRIED), strict=True))
+    assert row["rate"] == max(tried, key=tried.get)
+    judge = "validation_bound" if figure == 2 else "validation_likelihood"
+    assert curve[0][judge] == tried[row["rate"]]
+    assert curve[-1].items() <= row.items() and row["samples"] >= 1500
+    longer = paper.run(dict(zip(paper.KEYS, (*keys, 0.004), strict=True)))
+    assert longer["paper_curves"][: len(curve)] == curve  # goes on
+    assert longer["paper_curves"][-1]["samples"] >= 3100
+    assert ("test_bound" in row) == (name != "mcem")
+    assert ("test_likelihood" in row) == (figure == 3)
+
+
+def test_digits_are_tossed_anew_for_figure_2_alone(tiny):
+    grey = paper.chosen_digits({"figure": 2, "points": 300})
+    fixed = paper.chosen_digits({"figure": 3, "points": 50})
+    assert len(np.unique(grey["points"])) > 2
+    assert set(np.unique(fixed["points"])) == {0, 1}
+    assert len(grey["points"]) == 300 and len(fixed["points"]) == 50
+    np.testing.assert_array_equal(fixed["train"], fixed["points"])
+    for part in ("validation", "test"):
+        assert set(np.unique(grey[part])) == {0, 1}
+
+
+def test_the_grid_has_every_run_of_the_figures_once():
+    grid = paper.grid()
+    sweeps.checked(grid)
+    assert len(grid) == 2 * (10 + 1 + 5)
+    assert [run["millions"] for run in grid] == [1] * 16 + [10] * 16
+
+
+def test_the_table_has_runs_of_the_grid_and_finite_figures():
+    path = results.RESULTS / "paper.csv"
+    if not path.exists():
+        pytest.skip("make results has not run")
+    rows, curves = rows_of(path), rows_of(path.with_name("paper_curves.csv"))
+    assert tuple(rows[0]) == paper.COLUMNS and tuple(curves[0]) == paper.CURVES
+    there = [results.key_of(paper, row) for row in rows]
+    order = [results.key_of(paper, run) for run in paper.grid()]
+    assert there == [key for key in order if key in there]
+    assert {results.key_of(paper, row) for row in curves} == set(there)
+    for row in rows + curves:
+        figures = [float(row[name]) for name in paper.FIGURES if row[name]]
+        assert np.isfinite(figures).all()
+    for row in rows:
+        if row["test_bound"] and row["test_importance"]:
+            assert float(row["test_bound"]) < float(row["test_importance"])
