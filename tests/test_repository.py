@@ -28,7 +28,8 @@ FLOORS = (
     {"engine", "checks"},
     {"families", "likelihoods"},
     {"layers", "datasets"},
-    {"models", "diffusion"},
+    {"diffusion"},
+    {"models"},
     {"training", "metrics"},
     {"plots"},
 )
