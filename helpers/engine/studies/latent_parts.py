@@ -1,6 +1,7 @@
 """The four parts of ``latent_cats``: how each is built, trained and measured."""
 
 import functools
+import itertools
 import math
 
 import keras
@@ -18,6 +19,7 @@ DROPOUT = {"denoiser": 0.1, "prior": 0.15}
 DECAY = {"denoiser": 0.02, "prior": 0.1}  # per step, times the learning rate
 SOME, PART = 1000, 250  # validation pictures on the way; pictures per call
 SHIFTS = ((0, 0), (1, -2), (-2, 1), (2, 2))  # of pictures, in pixels, for their codes
+REVIVED = 0.6  # the share of a training in which unused entries get a new place
 FIRST = 0.02  # the time at which the bound of a diffusion begins
 
 
@@ -220,11 +222,37 @@ def train_vq(model, x: dict, **length) -> Training:
         figures = {"distortion": bits(distortion, model), "pulls": float(pulls)}
         return {"loss": figures["distortion"], **figures, "perplexity": used}
 
-    training = Training(
-        "vq", model, batch, loss, validation, [data], RATES["vq"], together=25
-    )
+    some = x["train"][:PART]
+
+    def vectors_of(pixels):
+        vectors = model.of_length_1(model.encoder(pixels))
+        return vectors, model.nearest(vectors)
+
+    look = stateless.compiled(vectors_of, model.variables)
+    chunks = itertools.count()
+
+    def revive(done):
+        """Give entries that none of some pictures uses the place of a vector."""
+        turn = next(chunks)
+        if turn % 4 == 0 and done < REVIVED:
+            found = look(ops.convert_to_tensor(as_floats(some)))
+            vectors, indices = map(ops.convert_to_numpy, found)
+            model.codebook.assign(revived(model.codebook, vectors, indices, turn))
+
+    options = {"rate": RATES["vq"], "together": 25, "between": revive}
+    training = Training("vq", model, batch, loss, validation, [data], **options)
     training.go(**length)
     return training
+
+
+def revived(codebook, vectors, indices, seed: int) -> np.ndarray:
+    """Return a codebook (K, d) with random vectors (..., d) where no index points."""
+    book = ops.convert_to_numpy(codebook).copy()
+    vectors = vectors.reshape(-1, vectors.shape[-1])
+    unused = np.bincount(indices.ravel(), minlength=len(book)) == 0
+    rows = np.random.default_rng(seed).integers(len(vectors), size=unused.sum())
+    book[unused] = vectors[rows]
+    return book
 
 
 def train_prior(model, vq, x: dict, **length) -> Training:

@@ -55,6 +55,7 @@ class Training:
         rate: the learning rate's peak.
         decay: the weight decay.
         together: steps that are compiled as one.
+        between: called with the share that is done, between ``together`` steps.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Training:
         rate: float,
         decay: float = 0.0,
         together: int = 50,
+        between: Callable[[float], None] = lambda done: None,
     ):
+        self.between = between
         self.name, self.model, self.validation = name, model, validation
         self.weights, self.peak = model.trainable_variables, rate
         self.optimizer = keras.optimizers.Adam(
@@ -112,6 +115,7 @@ class Training:
         begin = last = time.monotonic() - self.steps.seconds
         while (done := self.progress(steps, seconds, begin)) < 1:
             self.mark(done)
+            self.between(done)
             self.optimizer.learning_rate = self.peak * cycle(done)
             self.steps.go_to(self.steps.done + self.steps.together)
             if time.monotonic() - last > EACH:
