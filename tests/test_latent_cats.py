@@ -167,9 +167,10 @@ def test_weights_go_round(build, tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", [{"steps": 200}, {"seconds": 1.0}])
+@pytest.mark.parametrize("length", [{"steps": 200}, {"seconds": 4.0}])
 def test_a_training_ends_with_the_best_weights(length, monkeypatch, tmp_path):
     monkeypatch.setattr(latent_training, "folder", lambda: tmp_path)
+    monkeypatch.setattr(latent_training, "AVERAGED", 0.9)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     x = normals(500, 2)
     data = latent_parts.fixed(x)

@@ -109,29 +109,29 @@ class Training:
     def go(self, steps: int = 0, seconds: float = 0.0) -> None:
         """Train for so many steps or, if they are 0, seconds; leave the best weights.
 
-        The rate reaches its end in either case. What chooses among the marks is the
-        validation loss of the averaged weights.
+        The rate reaches its end in either case. Seconds are those of the steps, and the
+        first ones, which are compiled, leave the rate where it begins. What chooses
+        among the marks is the validation loss of the averaged weights.
         """
-        begin = last = time.monotonic() - self.steps.seconds
-        while (done := self.progress(steps, seconds, begin)) < 1:
-            self.mark(done)
+        last, compiling = time.monotonic(), 0.0
+        while True:
+            spent, done = self.steps.seconds, self.steps.done / max(1, steps)
+            if not steps:
+                done = (spent - compiling) / max(1e-3, seconds - compiling)
+            self.mark(min(1.0, done))
+            if done >= 1:
+                break
             self.between(done)
             self.optimizer.learning_rate = self.peak * cycle(done)
             self.steps.go_to(self.steps.done + self.steps.together)
+            compiling = compiling or self.steps.seconds - spent
             if time.monotonic() - last > EACH:
                 self.steps.keep()
                 last = time.monotonic()
-        self.mark(1.0)
         self.steps.keep()
         with np.load(self.file) as archive:
             for place, weight in enumerate(self.model.weights):
                 weight.assign(archive[f"arr_{place}"])
-
-    def progress(self, steps: int, seconds: float, begin: float) -> float:
-        """Return the share that is done."""
-        if steps:
-            return self.steps.done / steps
-        return (time.monotonic() - begin) / seconds
 
     @property
     def file(self):
