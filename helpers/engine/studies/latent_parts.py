@@ -137,23 +137,31 @@ def views(x: np.ndarray):
         yield moved[:, :, ::-1]
 
 
-def outputs_of(function, variables, x: np.ndarray) -> list[np.ndarray]:
-    """Return what a function of float pictures gives for uint8 ones, as arrays."""
+def outputter(function, variables):
+    """Return a function of uint8 pictures: what ``function`` of floats gives, arrays.
+
+    It calls ``function``, compiled once, on parts of ``PART`` pictures, the last one
+    filled up.
+    """
     compiled = stateless.compiled(function, variables)
-    size, parts = min(PART, len(x)), []
-    for i in range(0, len(x), size):
-        part = as_floats(x[i : i + size])
-        short = size - len(part)
-        part = np.pad(part, ((0, short), (0, 0), (0, 0), (0, 0)))
-        found = compiled(ops.convert_to_tensor(part))
-        parts.append([ops.convert_to_numpy(one)[: size - short] for one in found])
-    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+    def outputs(x: np.ndarray) -> list[np.ndarray]:
+        found = []
+        for i in range(0, len(x), PART):
+            part = as_floats(x[i : i + PART])
+            here = len(part)
+            part = np.pad(part, ((0, PART - here), (0, 0), (0, 0), (0, 0)))
+            values = compiled(ops.convert_to_tensor(part))
+            found.append([ops.convert_to_numpy(value)[:here] for value in values])
+        return [np.concatenate(each) for each in zip(*found, strict=True)]
+
+    return outputs
 
 
 def train_denoiser(model, vae, x: dict, **length) -> Training:
     """Train the diffusion of codes, drawn anew from the posteriors of pictures."""
     count, shape = BATCHES["denoiser"], model.code_shape
-    posterior = functools.partial(outputs_of, vae.posterior, vae.variables)
+    posterior = outputter(vae.posterior, vae.variables)
     found = [posterior(view) for view in views(x["train"])]
     means, logs = (np.concatenate(each) for each in zip(*found, strict=True))
     centre, spread = means.mean((0, 1, 2)), means.var((0, 1, 2))
@@ -266,7 +274,7 @@ def train_prior(model, vq, x: dict, **length) -> Training:
         outputs_of(indices_of, vq.variables, view)[0] for view in views(x["train"])
     ]
     maps = fixed(np.concatenate(found).astype("int32"))
-    held_out = outputs_of(indices_of, vq.variables, x["validation"][:SOME])[0]
+    held_out = indices(x["validation"][:SOME])[0]
     places = model.rows * model.columns
 
     def batch(seeds):
