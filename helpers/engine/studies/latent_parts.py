@@ -270,9 +270,8 @@ def train_prior(model, vq, x: dict, **length) -> Training:
     def indices_of(pixels):
         return (vq.nearest(vq.of_length_1(vq.encoder(pixels))),)
 
-    found = [
-        outputs_of(indices_of, vq.variables, view)[0] for view in views(x["train"])
-    ]
+    indices = outputter(indices_of, vq.variables)
+    found = [indices(view)[0] for view in views(x["train"])]
     maps = fixed(np.concatenate(found).astype("int32"))
     held_out = indices(x["validation"][:SOME])[0]
     places = model.rows * model.columns
