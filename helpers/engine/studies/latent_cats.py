@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from helpers.engine import files
+from helpers.engine.studies import latent_judged
 from helpers.engine.studies import latent_parts as parts
 from helpers.engine.studies.cats import load
 from helpers.engine.studies.latent_training import folder, machine
@@ -63,6 +64,8 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     with files.whole(folder() / f"{name}.json") as file:
         file.write(json.dumps({"name": name, **result}, indent=1).encode())
     sheet(name, model, below, cats["validation"])
+    if name in NEEDS and "pictures" not in configuration:
+        latent_judged.kept(name, model)
     return result
 
 
@@ -223,7 +226,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in STEPS:
             parser.error(f"the parts are {', '.join(STEPS)}, not {name}")
         length = {"seconds": float(seconds)} if seconds else {"steps": STEPS[name]}
-        result = run({"name": name, **length, "pictures": given.pictures})
+        some = {} if given.pictures is None else {"pictures": given.pictures}
+        result = run({"name": name, **length, **some})
         print(json.dumps(result["latent_cats"][0]), flush=True)
     return 0
 
