@@ -4,6 +4,7 @@ All noise comes from ``seeds``, two numbers, (2,): the same seeds, the same nois
 one backend.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,20 @@ else:
     import jax
 
 SEEDS = "int32" if ON_TENSORFLOW else "uint32"  # what either library takes
+
+
+def machine() -> str:
+    """Return what computes here: "H100" or another accelerator, or "2 cores"."""
+    if ON_TENSORFLOW:
+        found = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(each) for each in found]
+        kinds = [each.get("device_name", "GPU") for each in details]
+    else:
+        found = [each for each in jax.devices() if each.platform != "cpu"]
+        kinds = [each.device_kind for each in found]
+    if kinds:
+        return kinds[0].removeprefix("NVIDIA ").split()[0]
+    return f"{os.cpu_count()} cores"
 
 
 def seeds_of(*numbers) -> Any:
@@ -93,13 +108,17 @@ def compiled(function: Callable, variables: Sequence[keras.Variable]) -> Callabl
 
 
 def repeated(
-    step: Callable, variables: Sequence[keras.Variable], count: int
+    step: Callable,
+    variables: Sequence[keras.Variable],
+    count: int,
+    known: Sequence[keras.Variable] = (),
 ) -> Callable:
     """Return a function that takes ``count`` steps, compiled as one.
 
     Args:
         step: changes the variables; takes its number, a scalar of int32.
         variables: all that it changes.
+        known: what it reads alone, such as data: compiled in, it would be a constant.
 
     Returns:
         A function of the first step's number, which ends when all steps are done.
@@ -114,17 +133,20 @@ def repeated(
 
         return lambda first: several(tf.constant(first))
 
-    def one(values, number):
-        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
-            step(number)
-        return [scope.get_current_value(variable) for variable in variables], None
-
     @jax.jit
-    def steps(values, first):
+    def steps(values, data, first):
+        read = list(zip(known, data, strict=True))
+
+        def one(values, number):
+            changed = zip(variables, values, strict=True)
+            with keras.StatelessScope([*changed, *read]) as scope:
+                step(number)
+            return [scope.get_current_value(variable) for variable in variables], None
+
         return jax.lax.scan(one, values, first + ops.arange(count, dtype="int32"))[0]
 
     def several(first):
-        values = steps([v.value for v in variables], first)
+        values = steps([v.value for v in variables], [v.value for v in known], first)
         for variable, value in zip(
             variables, jax.block_until_ready(values), strict=True
         ):
