@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from helpers import likelihoods
-from helpers.engine import paths, stateless
+from helpers.engine import stateless
 from helpers.engine.studies import paper
 from helpers.engine.studies import paper_algorithms as algorithms
 from helpers.engine.studies.stepping import Steps
@@ -44,8 +44,7 @@ class Training:
         self.optimizer.build(self.trained)
         more, step = self.batches() if has_encoder else self.chains()
         kept = [*self.trained, *self.optimizer.variables, *more]
-        stem = "_".join(str(configuration[key]) for key in paper.KEYS[:-1])
-        file = paths.build_folder() / "paper" / f"{stem}_{rate}.npz"
+        file = paper.state_file(configuration, f"{rate}.npz")
         self.steps = Steps(step, kept, file, self.together, known=[self.points])
         self.loss_of = stateless.compiled(
             lambda x: algorithms.aevb_loss(self.model, x, stateless.seeds_of(1, 0)),
