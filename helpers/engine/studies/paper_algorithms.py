@@ -162,8 +162,8 @@ class Likelihood:
         z, sizes = self.begin(x, noise), ops.full((len(x), 1), 0.1)
         walks = []  # the first forgets where it began
         for place in range(3):
-            each = range(place * SAMPLES, (place + 1) * SAMPLES)
-            seeds = ops.stack([stateless.seeds_of(77, number) for number in each])
+            each = [(77, place * SAMPLES + number) for number in range(SAMPLES)]
+            seeds = ops.cast(np.array(each), stateless.SEEDS)
             found, sizes = self.walk(x, z, sizes, seeds)
             z = found[-1]
             walks.append(ops.convert_to_numpy(found))
