@@ -7,7 +7,7 @@ import scipy.stats
 from keras import ops
 from test_results import rows_of
 
-from helpers import likelihoods
+from helpers import likelihoods, models
 from helpers.engine import paths, results, stateless, sweeps
 from helpers.engine.studies import paper
 from helpers.engine.studies import paper_algorithms as algorithms
@@ -214,13 +214,14 @@ def tiny(monkeypatch, tmp_path):
         monkeypatch.setattr(algorithms, name, value)
     monkeypatch.setattr(paper, "load", lambda: digits)
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
     return digits
 
 
 @pytest.mark.parametrize(
-    ("figure", "name", "points"), [(2, "wake_sleep", 300), (3, "mcem", 100)]
+    ("figure", "name", "points"), [(2, "aevb", 300), (3, "mcem", 100)]
 )
-def test_a_run_chooses_a_rate_and_goes_on_with_it(tiny, figure, name, points):
+def test_a_run_chooses_a_rate_and_goes_on_with_it(tiny, tmp_path, figure, name, points):
     keys = (figure, name, 2, points)
     made = paper.run(dict(zip(paper.KEYS, (*keys, 0.0017), strict=True)))
     [row], curve = made["paper"], made["paper_curves"]
@@ -233,6 +234,7 @@ def test_a_run_chooses_a_rate_and_goes_on_with_it(tiny, figure, name, points):
     longer = paper.run(dict(zip(paper.KEYS, (*keys, 0.004), strict=True)))
     assert longer["paper_curves"][: len(curve)] == curve  # goes on
     assert longer["paper_curves"][-1]["samples"] >= 3100
+    assert (tmp_path / "paper_2.npz").exists() == (figure == 2)
     assert ("test_bound" in row) == (name != "mcem")
     assert ("test_likelihood" in row) == (figure == 3)
 

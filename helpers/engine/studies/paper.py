@@ -20,6 +20,7 @@ BATCH, RATES, FIRST = 100, (0.01, 0.02, 0.1), 100_000  # samples before a rate i
 MILLIONS = (1, 10)  # samples seen
 HIDDEN = {2: 500, 3: 100}  # units, by figure
 LATENTS, POINTS = (3, 5, 10, 20, 200), (1000, 50_000)
+SHIPPED = (2, 5, 10, 20)  # latents of AEVB's decoders in data/weights: figures 4 and 5
 LEAPS, UPDATES = 10, 5  # of an iteration of Monte Carlo EM
 TOGETHER = 500  # steps that are compiled as one; of Monte Carlo EM one in 25 of them
 EACH_MARK = {2: 5, 3: 2}  # measurements per factor of ten, by figure
@@ -52,7 +53,8 @@ def grid() -> list[dict]:
 
 
 def run(configuration: dict) -> dict[str, list[dict]]:
-    """Return one run's row and its curve; the weights stay in ``build/paper``."""
+    """Return one run's row and its curve; the state stays in ``build/paper``."""
+    from helpers import models
     from helpers.engine.studies.paper_training import Training
 
     digits = chosen_digits(configuration)
@@ -63,6 +65,10 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     end = configuration["millions"] * 1_000_000
     for place in range(1 + math.floor(marks * math.log10(end / FIRST) + 1e-9)):
         training.go_to(FIRST * 10 ** (place / marks))
+    if configuration["figure"] == 2 and configuration["algorithm"] == "aevb":
+        if (latents := configuration["latents"]) in SHIPPED:
+            path = models.WEIGHTS / f"paper_{latents}.npz"
+            models.save_weights(training.model.decoder, path)
     rows = [
         row for row in training.steps.rows if row["samples"] <= training.rounded(end)
     ]
