@@ -65,10 +65,10 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     end = configuration["millions"] * 1_000_000
     for place in range(1 + math.floor(marks * math.log10(end / FIRST) + 1e-9)):
         training.go_to(FIRST * 10 ** (place / marks))
-    if configuration["figure"] == 2 and configuration["algorithm"] == "aevb":
-        if (latents := configuration["latents"]) in SHIPPED:
-            path = models.WEIGHTS / f"paper_{latents}.npz"
-            models.save_weights(training.model.decoder, path)
+    figure, algorithm, latents, *_ = (configuration[key] for key in KEYS)
+    if (figure, algorithm) == (2, "aevb") and latents in SHIPPED:
+        path = models.WEIGHTS / f"paper_{latents}.npz"
+        models.save_weights(training.model.decoder, path)
     rows = [
         row for row in training.steps.rows if row["samples"] <= training.rounded(end)
     ]
