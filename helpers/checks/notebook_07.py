@@ -1,4 +1,4 @@
-"""Checks of notebook 07: the paper's results; two phases, and an estimator."""
+"""Checks of notebook 07: the paper's results; phases, leaps, an estimator."""
 
 from functools import partial
 
@@ -167,3 +167,90 @@ def check_marginal_likelihood(attempt: Function) -> str:
     deep = (rng.normal(size=(5, 3)), rng.normal(size=(5, 3)) - 1000)
     inputs = [mild, deep]
     return check(attempt, marginal_likelihood, inputs, MARGINAL_LIKELIHOOD)
+
+
+def leapfrog(z, momentum, precision, size, leaps, **parts):
+    """Return codes and momenta after so many leaps, (2, n, d)."""
+    slope = parts.get("slope", lambda z, precision: -z @ precision)
+    first, last = parts.get("first", 0.5), parts.get("last", 0.5)
+    between, drift = parts.get("between", 1.0), parts.get("drift", size)
+    momentum = momentum + first * size * slope(z, precision)
+    for leap in range(leaps):
+        z = z + drift * momentum
+        kick = between if leap < leaps - 1 else last
+        momentum = momentum + kick * size * slope(z, precision)
+    return np.array([z, momentum])
+
+
+def euler(z, momentum, precision, size, leaps):
+    for _ in range(leaps):
+        slope = -z @ precision
+        z, momentum = z + size * momentum, momentum + size * slope
+    return np.array([z, momentum])
+
+
+def drift_first(z, momentum, precision, size, leaps):
+    for leap in range(leaps):
+        z = z + (size if leap else size / 2) * momentum
+        momentum = momentum - size * z @ precision
+    return np.array([z + size / 2 * momentum, momentum])
+
+
+LEAPFROG = {
+    "the first and the last kick are halves; here all are whole": (
+        partial(leapfrog, first=1.0, last=1.0),
+        partial(leapfrog, first=1.0, last=0.0),
+        partial(leapfrog, first=0.0, last=1.0),
+    ),
+    "all kicks but the first and the last are whole; here all are halves": partial(
+        leapfrog, between=0.5
+    ),
+    "the last half of a kick is missing": partial(leapfrog, last=0.0),
+    "the first half of a kick is missing": partial(leapfrog, first=0.0),
+    "the last kick is a half; here it is whole": partial(leapfrog, last=1.0),
+    "the first kick is a half; here it is whole": partial(leapfrog, first=1.0),
+    "uphill of ln p: its slope is -z @ precision; here is the sign of the other": (
+        partial(leapfrog, slope=lambda z, precision: z @ precision)
+    ),
+    "the precision belongs to the slope": partial(
+        leapfrog, slope=lambda z, precision: -z
+    ),
+    "the precision, not its inverse, the covariance": partial(
+        leapfrog, slope=lambda z, precision: -z @ np.linalg.inv(precision)
+    ),
+    "ln p has a half in it, and its slope none": partial(
+        leapfrog, slope=lambda z, precision: -z @ precision / 2
+    ),
+    "latents depend on each other: the whole precision, not its diagonal": partial(
+        leapfrog, slope=lambda z, precision: -z * np.diag(precision)
+    ),
+    "a code moves by size times momentum": partial(leapfrog, drift=1.0),
+    "the step size belongs in the kicks too": (
+        lambda z, m, p, s, n: leapfrog(z, m, p / s, s, n)
+    ),
+    "kick, drift, kick: here all start from the same place": euler,
+    "first half a kick, then the drift; here is the other order": drift_first,
+    "as many leaps as are asked for; here is one": (
+        lambda z, m, p, s, n: leapfrog(z, m, p, s, 1)
+    ),
+    "as many leaps as are asked for; here is one too few": (
+        lambda z, m, p, s, n: leapfrog(z, m, p, s, n - 1)
+    ),
+    "codes first, then momenta": then(leapfrog, lambda both: both[::-1]),
+    "codes and momenta, both": then(leapfrog, lambda both: both[0]),
+}
+
+
+def check_leapfrog(attempt: Function) -> str:
+    """Check ``leapfrog(z, momentum, precision, size, leaps)``: (2, n, d).
+
+    Args of the attempt: codes and momenta, (n, d) each, a normal's precision (d, d), a
+    step size, and how many leaps to take.
+    """
+    rng = np.random.default_rng(0)
+    inputs = []
+    for n, d, size, leaps in ((4, 2, 0.3, 5), (3, 3, 0.2, 4)):
+        root = rng.normal(size=(d, d))
+        z, momentum = rng.normal(size=(2, n, d))
+        inputs.append((z, momentum, root @ root.T + np.eye(d), size, leaps))
+    return check(attempt, leapfrog, inputs, LEAPFROG)

@@ -127,6 +127,97 @@ def ml_softmax(q, j):
     return np.log(len(q)) - (ratio - share)[0]
 
 
+def lf(z, m, p, s, n, half=(0.5, 0.5), slope=lambda z, p: -z @ p):
+    m = m + half[0] * s * slope(z, p)
+    for k in range(n):
+        z = z + s * m
+        m = m + (half[1] if k == n - 1 else 1) * s * slope(z, p)
+    return np.stack([z, m])
+
+
+def lf_pairs(z, m, p, s, n):
+    for _ in range(n):
+        m = m - s / 2 * z @ p
+        z = z + s * m
+        m = m - s / 2 * z @ p
+    return z, m
+
+
+def lf_verlet(z, m, p, s, n):
+    path = [z, z + s * m - s**2 / 2 * z @ p]
+    for _ in range(n):
+        path.append(2 * path[-1] - path[-2] - s**2 * path[-1] @ p)
+    return path[n], (path[n + 1] - path[n - 1]) / (2 * s)
+
+
+def lf_matrix(z, m, p, s, n):
+    eye, kick = np.eye(len(p)), -s / 2 * p
+    half = np.block([[eye, 0 * p], [kick, eye]])
+    drift = np.block([[eye, s * eye], [0 * p, eye]])
+    whole = np.linalg.matrix_power(half @ drift @ half, n)
+    return np.split((np.hstack([z, m]) @ whole.T), 2, axis=1)
+
+
+def lf_modes(z, m, p, s, n):
+    values, vectors = np.linalg.eigh(p)
+    z, m = lf(z @ vectors, m @ vectors, np.diag(values), s, n)
+    return z @ vectors.T, m @ vectors.T
+
+
+def lf_loops(z, m, p, s, n):
+    return np.swapaxes([lf(*one, p, s, n) for one in zip(z, m, strict=True)], 0, 1)
+
+
+def lf_keras(z, m, p, s, n):
+    z, m, p = (keras.ops.convert_to_tensor(a, "float64") for a in (z, m, p))
+    for _ in range(n):
+        m = m - s / 2 * keras.ops.matmul(z, p)
+        z = z + s * m
+        m = m - s / 2 * keras.ops.matmul(z, p)
+    return numpy_of(z), numpy_of(m)
+
+
+def lf_tape(z, m, p, s, n):
+    def slope(z):
+        z = tf.constant(z)
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            log_p = -tf.einsum("nd,de,ne->", z, p, z) / 2
+        return tape.gradient(log_p, z).numpy()
+
+    return lf(z, m, p, s, n, slope=lambda z, _: slope(z))
+
+
+def euler(z, m, p, s, n):
+    for _ in range(n):
+        z, m = z + s * m, m - s * z @ p
+    return z, m
+
+
+def _halves(z, m, p, s, n):
+    m = m - s / 2 * z @ p
+    for _ in range(n):
+        z = z + s * m
+        m = m - s / 2 * z @ p
+    return z, m
+
+
+def _unscaled(z, m, p, s, n):
+    for _ in range(n):
+        m = m - s / 2 * z @ p
+        z = z + m
+        m = m - s / 2 * z @ p
+    return z, m
+
+
+def drifting(z, m, p, s, n):
+    for _ in range(n):
+        z = z + s / 2 * m
+        m = m - s * z @ p
+        z = z + s / 2 * m
+    return z, m
+
+
 def one(change):
     """Return a wrong answer: the right one, changed."""
     return lambda *arguments: change(ws(*arguments))
@@ -160,6 +251,16 @@ METHODS = {
         "products": ws_dot,
         "multivariate_normal": ws_multivariate,
         "einsum": ws_einsum,
+    },
+    "leapfrog": {
+        "halves at the ends": lf,
+        "pairs of halves": lf_pairs,
+        "Verlet": lf_verlet,
+        "a power of a matrix": lf_matrix,
+        "eigenvectors": lf_modes,
+        "loops": lf_loops,
+        "Keras": lf_keras,
+        "a tape": lf_tape,
     },
     "marginal_likelihood": {
         "logsumexp": ml,
@@ -218,6 +319,29 @@ MISTAKES = {
                 - (1 - x) * np.log(np.clip(sg(-o), 1e-12, 1))
             )
         ),
+    },
+    "leapfrog": {
+        "here all are whole": lambda *a: lf(*a, half=(1, 1)),
+        "here all are halves": lambda z, m, p, s, n: _halves(z, m, p, s, n),
+        "the last half of a kick": lambda *a: lf(*a, half=(0.5, 0)),
+        "the first half of a kick": lambda *a: lf(*a, half=(0, 0.5)),
+        "the last kick is a half": lambda *a: lf(*a, half=(0.5, 1)),
+        "the first kick is a half": lambda *a: lf(*a, half=(1, 0.5)),
+        "uphill of ln p": lambda *a: lf(*a, slope=lambda z, p: z @ p),
+        "belongs to the slope": lambda *a: lf(*a, slope=lambda z, p: -z),
+        "not its inverse": lambda *a: lf(
+            *a, slope=lambda z, p: -np.linalg.solve(p, z.T).T
+        ),
+        "its slope none": lambda *a: lf(*a, slope=lambda z, p: -z @ p / 2),
+        "not its diagonal": lambda *a: lf(*a, slope=lambda z, p: -z * p.diagonal()),
+        "by size times momentum": lambda z, m, p, s, n: _unscaled(z, m, p, s, n),
+        "in the kicks too": lambda z, m, p, s, n: lf(z, m, p / s, s, n),
+        "from the same place": euler,
+        "is the other order": drifting,
+        "asked for; here is one": lambda z, m, p, s, n: lf(z, m, p, s, 1),
+        "one too few": lambda z, m, p, s, n: lf(z, m, p, s, n - 1),
+        "codes first": lambda *a: lf(*a)[::-1],
+        "codes and momenta, both": lambda *a: lf(*a)[0],
     },
     "marginal_likelihood": {
         "right for samples of q; these": lambda q, j: (
