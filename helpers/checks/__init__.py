@@ -44,3 +44,8 @@ from helpers.checks.notebook_06_sets import (
     check_covered_share,
     check_directions,
 )
+from helpers.checks.notebook_07 import (
+    check_leapfrog,
+    check_marginal_likelihood,
+    check_wake_sleep,
+)

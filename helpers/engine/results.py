@@ -20,6 +20,7 @@ from helpers.engine.studies import (
     diagnose,
     factors,
     families,
+    paper,
     planes,
     recipes,
 )
@@ -35,6 +36,7 @@ STUDIES = {
         factors,
         diagnose,
         cats,
+        paper,
     )
 }
 Rows = dict[str, list[dict]]  # by table
