@@ -44,3 +44,8 @@ from helpers.checks.notebook_06_sets import (
     check_covered_share,
     check_directions,
 )
+from helpers.checks.notebook_07_ladder import (
+    check_doubly_factor,
+    check_estimate,
+    check_flow_density,
+)
