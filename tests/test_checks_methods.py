@@ -1,29 +1,15 @@
-"""Checks of 02 to 07: sound methods pass, misconceptions are told apart by name."""
+"""Checks from 02 on: sound methods pass, misconceptions are told apart by name."""
 
 from copy import deepcopy
 
+import answers
 import numpy as np
 import pytest
-from answers import (
-    notebook_02,
-    notebook_03,
-    notebook_04,
-    notebook_05,
-    notebook_06,
-    notebook_07,
-)
 
 from helpers import checks
 from helpers.checks import comparing
 
-NOTEBOOKS = (
-    notebook_02,
-    notebook_03,
-    notebook_04,
-    notebook_05,
-    notebook_06,
-    notebook_07,
-)
+NOTEBOOKS = answers.NOTEBOOKS[1:]
 METHODS = {name: ways for each in NOTEBOOKS for name, ways in each.METHODS.items()}
 MISTAKES = {name: wrong for each in NOTEBOOKS for name, wrong in each.MISTAKES.items()}
 

@@ -49,3 +49,8 @@ from helpers.checks.notebook_07 import (
     check_marginal_likelihood,
     check_wake_sleep,
 )
+from helpers.checks.notebook_07_ladder import (
+    check_doubly_factor,
+    check_estimate,
+    check_flow_density,
+)
