@@ -44,3 +44,10 @@ from helpers.checks.notebook_06_sets import (
     check_covered_share,
     check_directions,
 )
+from helpers.checks.notebook_09 import (
+    check_copied,
+    check_hidden_sigma,
+    check_prior_gain,
+    check_repaired,
+    check_standardise,
+)
