@@ -251,27 +251,33 @@ def test_a_card_has_the_figures_of_the_test_rows(case):
 
 
 TABLE = results.RESULTS / "diagnose.csv"
+SMALL_TABLES = ("cancer", "wine")
 
 
-def judged(row):
+def judged(row, severities=("wrong", "poor")):
     """The names of a row of the table, by today's rules."""
     if row["of_data"]:
         return row["of_data"].split()
     numbers = {k: float(row[k]) for k in diagnose.NUMBERS if row[k]}
     found = rules.judged(numbers)
-    return [finding.name for finding in found if finding.severity != "note"]
+    return [finding.name for finding in found if finding.severity in severities]
 
 
 @pytest.mark.parametrize("half", ["fix", "judge"])
 def test_the_doctor_finds_what_was_planted(half):
-    """By one half the thresholds were fixed; the other one judges them."""
+    """By one half the thresholds were fixed; the other one judges them.
+
+    On the two small tables sound models learn little in the study's few steps, and are
+    called poor for it: a false alarm, which the notebook shows and nothing was tuned
+    to silence.
+    """
     with TABLE.open(newline="", encoding="utf-8") as file:
         table = [row for row in csv.DictReader(file) if row["half"] == half]
-    if not table:
-        pytest.skip("make results has not made this half yet")
     sound = [row for row in table if not row["expected"]]
     planted = [row for row in table if row["expected"]]
-    assert len(sound) >= 3 and len({row["fault"] for row in planted}) >= 20
+    assert len(sound) >= 9 and len({row["fault"] for row in planted}) >= 20
     found = [bool(set(judged(row)) & set(row["expected"].split())) for row in planted]
     assert np.mean(found) > 0.9
-    assert np.mean([not judged(row) for row in sound]) > 0.8
+    assert not any(judged(row, ["wrong"]) for row in sound)
+    alarms = [bool(judged(row)) for row in sound if row["data"] not in SMALL_TABLES]
+    assert np.mean(alarms) < 0.1

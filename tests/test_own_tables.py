@@ -328,6 +328,7 @@ ROWS = "".join(f"{i},w{i}\n" for i in range(60))
         ("a,b\n1,1\n2,1.5\n3,2\n", {"label": "b"}, "'b' has fractions"),
         ('a,b\n1,"x\n', {}, "line 2 can't be read"),
         (b"a,b\n\x00\x01\xff", {}, "no text"),
+        (b"PK\x03\x04\x14\x00\x06\x00", {}, "save a spreadsheet as CSV"),
         ("a,b\n1,2\n", {"separator": ", "}, "separator must be one character"),
         ("\u20ac,b\n1,2\n", {"encoding": "ascii"}, "another encoding"),
     ],

@@ -54,3 +54,10 @@ from helpers.checks.notebook_07_ladder import (
     check_estimate,
     check_flow_density,
 )
+from helpers.checks.notebook_09 import (
+    check_copied,
+    check_hidden_sigma,
+    check_prior_gain,
+    check_repaired,
+    check_standardise,
+)

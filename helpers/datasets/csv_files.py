@@ -91,7 +91,9 @@ def read_text(path: Path, encoding: str | None) -> str:
     content = path.read_bytes()
     marked = next((e for mark, e in MARKS.items() if content.startswith(mark)), "utf-8")
     if b"\0" in content and not encoding and marked != "utf-16":
-        raise ValueError("it is no text, or in UTF-16: give its encoding")
+        raise ValueError(
+            "it is no text, or in UTF-16: give its encoding; save a spreadsheet as CSV"
+        )
     try:
         return content.decode(encoding or marked)
     except (UnicodeDecodeError, LookupError) as error:
