@@ -1,4 +1,4 @@
-"""Checks of 02 to 06: sound methods pass, misconceptions are told apart by name."""
+"""Checks from 02 on: sound methods pass, misconceptions are told apart by name."""
 
 from copy import deepcopy
 
@@ -10,12 +10,20 @@ from answers import (
     notebook_04,
     notebook_05,
     notebook_06,
+    notebook_08,
 )
 
 from helpers import checks
 from helpers.checks import comparing
 
-NOTEBOOKS = (notebook_02, notebook_03, notebook_04, notebook_05, notebook_06)
+NOTEBOOKS = (
+    notebook_02,
+    notebook_03,
+    notebook_04,
+    notebook_05,
+    notebook_06,
+    notebook_08,
+)
 METHODS = {name: ways for each in NOTEBOOKS for name, ways in each.METHODS.items()}
 MISTAKES = {name: wrong for each in NOTEBOOKS for name, wrong in each.MISTAKES.items()}
 

@@ -44,3 +44,9 @@ from helpers.checks.notebook_06_sets import (
     check_covered_share,
     check_directions,
 )
+from helpers.checks.notebook_08 import (
+    check_from_velocity,
+    check_guided,
+    check_own_logit,
+    check_step_mean,
+)

@@ -2,7 +2,9 @@
 
 from importlib import import_module
 
-NOTEBOOKS = [import_module(f"answers.notebook_0{number}") for number in range(1, 7)]
+NOTEBOOKS = [
+    import_module(f"answers.notebook_0{number}") for number in (*range(1, 7), 8)
+]
 CORRECT = {name: right for each in NOTEBOOKS for name, right in each.CORRECT.items()}
 MISTAKES = [  # the exercise, a wrong answer, words of the hint that it should get
     (name, wrong, words)
