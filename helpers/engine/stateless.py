@@ -53,15 +53,25 @@ def integers(shape: Sequence[int], seeds, end: int) -> Any:
     return jax.random.randint(seeds, shape, 0, end)
 
 
-def gradients(loss: Callable, variables: Sequence[keras.Variable]) -> list:
-    """Return the gradients of what ``loss()`` returns, in a step or out of one."""
+def gradients(
+    loss: Callable,
+    variables: Sequence[keras.Variable],
+    others: Sequence[keras.Variable] = (),
+) -> list:
+    """Return the gradients of what ``loss()`` returns, in a step or out of one.
+
+    Args:
+        others: variables that a step has changed and the loss reads: JAX must know.
+    """
     if ON_TENSORFLOW:
         with tf.GradientTape() as tape:
             value = loss()
         return tape.gradient(value, variables)
 
+    also = [(variable, variable.value) for variable in others]
+
     def at(values):
-        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+        with keras.StatelessScope([*zip(variables, values, strict=True), *also]):
             return loss()
 
     return jax.grad(at)([variable.value for variable in variables])
@@ -93,13 +103,17 @@ def compiled(function: Callable, variables: Sequence[keras.Variable]) -> Callabl
 
 
 def repeated(
-    step: Callable, variables: Sequence[keras.Variable], count: int
+    step: Callable,
+    variables: Sequence[keras.Variable],
+    count: int,
+    read: Sequence[keras.Variable] = (),
 ) -> Callable:
     """Return a function that takes ``count`` steps, compiled as one.
 
     Args:
         step: changes the variables; takes its number, a scalar of int32.
         variables: all that it changes.
+        read: what it only reads, such as data: variables, or JAX compiles them in.
 
     Returns:
         A function of the first step's number, which ends when all steps are done.
@@ -114,17 +128,19 @@ def repeated(
 
         return lambda first: several(tf.constant(first))
 
-    def one(values, number):
-        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
-            step(number)
-        return [scope.get_current_value(variable) for variable in variables], None
-
     @jax.jit
-    def steps(values, first):
+    def steps(values, held, first):
+        def one(values, number):
+            pairs = zip((*variables, *read), (*values, *held), strict=True)
+            with keras.StatelessScope(list(pairs)) as scope:
+                step(number)
+            return [scope.get_current_value(variable) for variable in variables], None
+
         return jax.lax.scan(one, values, first + ops.arange(count, dtype="int32"))[0]
 
     def several(first):
-        values = steps([v.value for v in variables], first)
+        values, held = ([v.value for v in some] for some in (variables, read))
+        values = steps(values, held, first)
         for variable, value in zip(
             variables, jax.block_until_ready(values), strict=True
         ):

@@ -25,6 +25,7 @@ class Steps:
         variables: all that it changes.
         file: where they are kept, with what has been counted and measured.
         together: how many steps XLA compiles as one.
+        read: variables that a step only reads, such as data; they are not kept.
 
     Attributes:
         done: steps.
@@ -39,11 +40,12 @@ class Steps:
         variables: list,
         file: Path,
         together: int = 50,
+        read: list | tuple = (),
     ):
         self.variables, self.file, self.together = list(variables), file, together
         self.done, self.seconds, self.processor_seconds = 0, 0.0, 0.0
         self.rows: list[dict] = []
-        self.several = stateless.repeated(step, self.variables, together)
+        self.several = stateless.repeated(step, self.variables, together, read)
         if file.exists():
             self.restore()
 
