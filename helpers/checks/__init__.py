@@ -61,3 +61,9 @@ from helpers.checks.notebook_09 import (
     check_repaired,
     check_standardise,
 )
+from helpers.checks.notebook_08 import (
+    check_from_velocity,
+    check_guided,
+    check_own_logit,
+    check_step_mean,
+)
