@@ -88,13 +88,14 @@ def main() -> int:
     made_for = "-".join(set_up.machine().values()).lower().replace(" ", "-")
     path = folder / f"vae-course-{version}-{made_for}.zip"
     try:
+        mnist = find_digits()  # first: without them nothing is built or fetched
         if book.main([str(folder)]) or kit.main([]):
             return 1
         names = release.git("ls-files", "-z").split("\0")
         with tempfile.TemporaryDirectory(dir=folder) as wheels:
             fetch_wheels(paths.ROOT / "requirements.lock", Path(wheels))
             found = contents(paths.ROOT, names, Path(wheels))
-            write(path, found | {"data/mnist.npz": find_digits()})
+            write(path, found | {"data/mnist.npz": mnist})
     except (OSError, RuntimeError, ValueError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -113,3 +113,11 @@ def test_other_digits_are_not_packed(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "find_or_download", lambda *_: None)
     with pytest.raises(RuntimeError, match="could not be downloaded"):
         pack.find_digits()
+
+
+def test_without_digits_nothing_is_built_or_fetched(monkeypatch, capsys):
+    monkeypatch.setattr(dataset, "find_or_download", lambda *_: None)
+    for module in (pack.book, pack.kit):
+        monkeypatch.setattr(module, "main", lambda _: pytest.fail("it was built"))
+    assert pack.main() == 1
+    assert "could not be downloaded" in capsys.readouterr().err
