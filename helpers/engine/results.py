@@ -20,6 +20,8 @@ from helpers.engine.studies import (
     diagnose,
     factors,
     families,
+    latent_cats,
+    latent_judged,
     planes,
     recipes,
 )
@@ -35,6 +37,8 @@ STUDIES = {
         factors,
         diagnose,
         cats,
+        latent_cats,
+        latent_judged,
     )
 }
 Rows = dict[str, list[dict]]  # by table
