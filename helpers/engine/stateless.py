@@ -94,8 +94,8 @@ def compiled(
     """Return a function of tensors, compiled by XLA, that reads these variables.
 
     Args:
-        xla: False leaves XLA out on TensorFlow, whose own convolutions are faster on a
-            processor.
+        xla: False leaves XLA out on TensorFlow, which is faster on a processor where
+            networks are convolutions, or compute in 16 bits.
     """
     start_xla()
     if ON_TENSORFLOW:

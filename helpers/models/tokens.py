@@ -232,7 +232,7 @@ class CodeDiffusion(keras.Model):
         """Return ``velocity``, compiled once."""
         if self.kept_velocity is None:
             variables = self.network.variables
-            self.kept_velocity = stateless.compiled(self.velocity, variables)
+            self.kept_velocity = stateless.compiled(self.velocity, variables, xla=False)
         return self.kept_velocity
 
     def sample(
@@ -362,7 +362,7 @@ class IndexPrior(keras.Model):
         shape = (2, count, heads, places, HEAD)
         dtype = self.blocks[0].compute_dtype
         caches = [ops.zeros(shape, dtype) for _ in self.blocks]
-        step = stateless.compiled(self.next_logits, self.variables)
+        step = stateless.compiled(self.next_logits, self.variables, xla=False)
         rng = np.random.default_rng(seed)
         index, chosen = np.full(count, self.entries, "int32"), []
         for place in range(places):

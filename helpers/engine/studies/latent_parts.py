@@ -10,10 +10,9 @@ from keras import ops
 
 from helpers import diffusion, models
 from helpers.engine import stateless
-from helpers.engine.studies.latent_training import Training, machine
+from helpers.engine.studies.latent_training import Training
 
 PRECISION = "mixed_bfloat16"  # of networks in training; measured in float32
-NO_CONVOLUTIONS = ("denoiser", "prior")
 BATCHES = {"vae": 128, "denoiser": 64, "vq": 128, "prior": 32}
 RATES = {"vae": 1e-3, "denoiser": 2e-3, "vq": 1e-3, "prior": 1.5e-3}
 DROPOUT = {"denoiser": 0.0, "prior": 0.1}
@@ -31,17 +30,11 @@ def built(name: str, in_training: bool = False, sizes: dict | None = None):
     if name in DROPOUT and in_training:
         options = {"dropout": DROPOUT[name]} | options
     keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy(precision(name) if in_training else "float32")
+    keras.config.set_dtype_policy(PRECISION if in_training else "float32")
     try:
         return kinds[name](**options)
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-def precision(name: str) -> str:
-    """Return in what a part trains: XLA has no fast 16 bits on a processor."""
-    on_processor = machine().endswith("cores")
-    return "float32" if on_processor and name in NO_CONVOLUTIONS else PRECISION
 
 
 def bytes_of(x: np.ndarray) -> np.ndarray:
@@ -120,7 +113,7 @@ def train_vae(model, x: dict, stage: int, **length) -> Training:
         figures = {"rate": bits(rate, model), "distortion": bits(distortion, model)}
         return {"loss": sum(figures.values()), **figures}
 
-    options = {"rate": RATES["vae"], "together": 25, "xla": False}
+    options = {"rate": RATES["vae"], "together": 25}
     training = Training(
         f"vae_{stage}", model, batch, loss, validation, [data], **options
     )
@@ -201,7 +194,7 @@ def train_denoiser(model, vae, x: dict, stage: int, **length) -> Training:
         (error,) = means_of(z, times, noise)
         return {"loss": error / math.prod(shape)}
 
-    options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 50}
+    options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 25}
     read = [*data, *fit]
     training = Training(
         f"denoiser_{stage}", model, batch, loss, validation, read, **options
@@ -249,7 +242,7 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
             vectors, indices = map(ops.convert_to_numpy, found)
             model.codebook.assign(revived(model.codebook, vectors, indices, turn))
 
-    options = {"rate": RATES["vq"], "together": 25, "between": revive, "xla": False}
+    options = {"rate": RATES["vq"], "together": 25, "between": revive}
     training = Training(
         f"vq_{stage}", model, batch, loss, validation, [data], **options
     )
@@ -292,7 +285,7 @@ def train_prior(model, vq, x: dict, stage: int, **length) -> Training:
         (nats,) = means(held_out)
         return {"loss": nats / places}
 
-    options = {"rate": RATES["prior"], "decay": DECAY["prior"], "together": 50}
+    options = {"rate": RATES["prior"], "decay": DECAY["prior"], "together": 25}
     training = Training(
         f"prior_{stage}", model, batch, loss, validation, [maps], **options
     )

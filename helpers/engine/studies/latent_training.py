@@ -14,7 +14,7 @@ from helpers.engine.studies.stepping import Steps
 
 MARKS = 12  # measurements on the way
 RISE = 0.05  # the share of a training in which the rate rises; then it falls to 0
-AVERAGED = {"NVIDIA": 0.999, "": 0.99}  # of the weights' moving average, per step
+AVERAGED = {"NVIDIA": 0.999, "": 0.995}  # of the weights' moving average, per step
 EACH = 30.0  # seconds between two states kept
 
 
@@ -61,7 +61,6 @@ class Training:
         decay: the weight decay.
         together: steps that are compiled as one.
         between: called with the share that is done, between ``together`` steps.
-        xla: see ``stateless.repeated``.
     """
 
     def __init__(
@@ -76,7 +75,6 @@ class Training:
         decay: float = 0.0,
         together: int = 50,
         between: Callable[[float], None] = lambda done: None,
-        xla: bool = True,
     ):
         self.between = between
         self.name, self.model, self.validation = name, model, validation
@@ -106,7 +104,7 @@ class Training:
         kept = [*self.weights, *others, *self.optimizer.variables]
         file = folder() / f"{name}.state.npz"
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.steps = Steps(step, kept, file, together, data, xla)
+        self.steps = Steps(step, kept, file, together, data, xla=False)
 
     @property
     def rows(self) -> list[dict]:
