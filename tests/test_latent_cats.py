@@ -140,7 +140,7 @@ def test_samples_of_the_prior_are_as_likely_as_it_says():
     model = prior()
     every = np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 2, 3)
     nats = np.concatenate([model.nats(part) for part in np.split(every, 5)])
-    entropy, count = np.sum(np.exp(-nats) * nats), 2000
+    entropy, count = np.sum(np.exp(-nats) * nats), 1000
     spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
     drawn = ops.convert_to_numpy(model.nats(model.sample(count, seed=1)))
     assert drawn.mean() == pytest.approx(entropy, abs=4 * spread / math.sqrt(count))
