@@ -140,7 +140,7 @@ def test_samples_of_the_prior_are_as_likely_as_it_says():
     model = prior()
     every = np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 2, 3)
     nats = np.concatenate([model.nats(part) for part in np.split(every, 5)])
-    entropy, count = np.sum(np.exp(-nats) * nats), 2000
+    entropy, count = np.sum(np.exp(-nats) * nats), 1000
     spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
     drawn = ops.convert_to_numpy(model.nats(model.sample(count, seed=1)))
     assert drawn.mean() == pytest.approx(entropy, abs=4 * spread / math.sqrt(count))
@@ -154,6 +154,24 @@ def test_an_untrained_denoiser_only_turns_the_noise():
     noise = keras.random.normal((4, 2, 2, 3), seed=5)
     factor = math.cos(math.pi / 2 / steps) ** steps
     np.testing.assert_allclose(z, factor * np.asarray(noise), atol=1e-4)
+
+
+def test_noise_leads_back_to_the_codes():
+    model = denoiser()
+    for weight in model.network.trainable_variables:
+        weight.assign(weight + 0.05 * normals(*weight.shape))
+    codes = normals(5, 2, 2, 3)
+    noise = model.to_noise(codes, 100)
+    np.testing.assert_allclose(model.from_noise(noise, 100), codes, atol=0.1)
+    assert np.abs(noise - codes).max() > 0.1
+
+
+def test_what_is_known_stays_when_the_rest_is_filled():
+    model, codes = denoiser(), normals(5, 2, 2, 3)
+    known = np.array([[True, False], [True, False]])[..., None]
+    filled = model.fill(codes, known, 10)
+    np.testing.assert_allclose(filled[:, :, 0], codes[:, :, 0], atol=1e-4)
+    assert np.abs(filled[:, :, 1] - codes[:, :, 1]).min() > 1e-3
 
 
 @pytest.mark.parametrize("build", [vae, vq, prior, denoiser])
@@ -170,7 +188,7 @@ def test_weights_go_round(build, tmp_path):
 @pytest.mark.parametrize("length", [{"steps": 200}, {"seconds": 4.0}])
 def test_a_training_ends_with_the_best_weights(length, monkeypatch, tmp_path):
     monkeypatch.setattr(latent_training, "folder", lambda: tmp_path)
-    monkeypatch.setattr(latent_training, "AVERAGED", 0.9)
+    monkeypatch.setattr(latent_training, "AVERAGED", {"": 0.9})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     x = normals(500, 2)
     data = latent_parts.fixed(x)
@@ -197,13 +215,11 @@ def test_the_rate_rises_and_ends_at_0():
     assert rates == pytest.approx([0.1, 1, 0.5 + 0.5 * math.cos(math.pi * 9 / 19), 0])
 
 
-def test_views_are_moved_and_mirrored():
+def test_both_ways_are_mirror_images():
     x = RNG.integers(0, 255, (2, 8, 8, 3)).astype("uint8")
-    made = list(latent_parts.views(x))
-    assert len(made) == 8
-    np.testing.assert_array_equal(made[0], x)
-    np.testing.assert_array_equal(made[1], x[:, :, ::-1])
-    np.testing.assert_array_equal(made[2][:, :-1, 2:], x[:, 1:, :-2])
+    made = latent_parts.both_ways(x)
+    np.testing.assert_array_equal(made[:2], x)
+    np.testing.assert_array_equal(made[2:], x[:, :, ::-1])
 
 
 def test_unused_entries_are_revived():

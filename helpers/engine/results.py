@@ -20,6 +20,8 @@ from helpers.engine.studies import (
     diagnose,
     factors,
     families,
+    latent_cats,
+    latent_judged,
     paper,
     planes,
     recipes,
@@ -36,6 +38,8 @@ STUDIES = {
         factors,
         diagnose,
         cats,
+        latent_cats,
+        latent_judged,
         paper,
     )
 }

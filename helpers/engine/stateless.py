@@ -142,11 +142,18 @@ def gradient_at(function: Callable, x) -> tuple[Any, Any]:
     return height, back(ops.ones_like(height))[0]
 
 
-def compiled(function: Callable, variables: Sequence[keras.Variable]) -> Callable:
-    """Return a function of tensors, compiled by XLA, that reads these variables."""
+def compiled(
+    function: Callable, variables: Sequence[keras.Variable], xla: bool = True
+) -> Callable:
+    """Return a function of tensors, compiled by XLA, that reads these variables.
+
+    Args:
+        xla: False leaves XLA out on TensorFlow, which is faster on a processor where
+            networks are convolutions, or compute in 16 bits.
+    """
     start_xla()
     if ON_TENSORFLOW:
-        return tf.function(function, jit_compile=True)
+        return tf.function(function, jit_compile=xla)
 
     @jax.jit
     def at(values, *arguments):
@@ -161,6 +168,7 @@ def repeated(
     variables: Sequence[keras.Variable],
     count: int,
     read: Sequence[keras.Variable] = (),
+    xla: bool = True,
 ) -> Callable:
     """Return a function that takes ``count`` steps, compiled as one.
 
@@ -168,6 +176,7 @@ def repeated(
         step: changes the variables; takes its number, a scalar of int32.
         variables: all that it changes.
         read: what it only reads, such as data: variables, or JAX compiles them in.
+        xla: see ``compiled``.
 
     Returns:
         A function of the first step's number, which ends when all steps are done.
@@ -175,7 +184,7 @@ def repeated(
     start_xla()
     if ON_TENSORFLOW:
 
-        @tf.function(jit_compile=True)
+        @tf.function(jit_compile=xla)
         def several(first):
             for place in tf.range(count):  # from ``first`` on, all compiles anew
                 step(first + place)

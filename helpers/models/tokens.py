@@ -197,12 +197,12 @@ class CodeDiffusion(keras.Model):
     def __init__(
         self,
         code_shape: Sequence[int] = (8, 8, 16),
-        width: int = 192,
+        width: int = 128,
         blocks: int = 6,
         dropout: float = 0.0,
     ):
         super().__init__(name="code_diffusion")
-        self.code_shape = tuple(code_shape)
+        self.code_shape, self.kept_velocity = tuple(code_shape), None
         self.network = token_network(code_shape, width, blocks, dropout)
         fixed = {"trainable": False, "dtype": "float32"}
         size = (self.code_shape[-1],)
@@ -228,16 +228,55 @@ class CodeDiffusion(keras.Model):
         """Return codes, of what is in the network's units."""
         return z * self.spread + self.centre
 
-    def sample(self, count: int, steps: int = 40, seed: int = 0, **options) -> Any:
-        """Return new codes (count, rows, columns, channels), as NumPy has them.
+    def compiled_velocity(self) -> diffusion.Network:
+        """Return ``velocity``, compiled once."""
+        if self.kept_velocity is None:
+            variables = self.network.variables
+            self.kept_velocity = stateless.compiled(self.velocity, variables, xla=False)
+        return self.kept_velocity
+
+    def sample(
+        self, count: int, steps: int = 40, seed: int = 0, **options
+    ) -> np.ndarray:
+        """Return new codes (count, rows, columns, channels).
 
         Args:
             options: of ``diffusion.sample``.
         """
-        network = stateless.compiled(self.velocity, self.network.variables)
         shape = (count, *self.code_shape)
-        z = diffusion.sample(network, shape, steps, seed, **options)
+        z = diffusion.sample(self.compiled_velocity(), shape, steps, seed, **options)
         return ops.convert_to_numpy(self.restored(z))
+
+    def to_noise(self, codes: np.ndarray, steps: int = 60) -> np.ndarray:
+        """Return the noise (n, ...) that leads to codes on the deterministic path."""
+        z, times = self.standardised(codes), np.linspace(0, 1, steps + 1)
+        return ops.convert_to_numpy(diffusion.path(self.compiled_velocity(), z, times))
+
+    def from_noise(self, noise: np.ndarray, steps: int = 60) -> np.ndarray:
+        """Return the codes (n, ...) to which noise leads on the deterministic path."""
+        times = np.linspace(1, 0, steps + 1)
+        z = diffusion.path(self.compiled_velocity(), noise, times)
+        return ops.convert_to_numpy(self.restored(z))
+
+    def fill(
+        self, codes: np.ndarray, known: np.ndarray, steps: int = 60, seed: int = 0
+    ) -> np.ndarray:
+        """Return codes (n, ...) with new numbers where they are not known.
+
+        After each ancestral step what is known is put back, with as much noise as
+        belongs there. Source: Lugmayr et al. (2022), "RePaint", without its repeats.
+
+        Args:
+            known: True where the codes are, (rows, columns, 1).
+        """
+        x, rng = self.standardised(codes), np.random.default_rng(seed)
+
+        def put_back(z, t):
+            noise = rng.normal(size=codes.shape).astype("float32")
+            return ops.where(known, diffusion.noised(x, np.float32(t), noise), z)
+
+        options = {"ancestral": True, "change": put_back}
+        return self.sample(len(codes), steps, seed, **options)
 
 
 class IndexPrior(keras.Model):
@@ -323,7 +362,7 @@ class IndexPrior(keras.Model):
         shape = (2, count, heads, places, HEAD)
         dtype = self.blocks[0].compute_dtype
         caches = [ops.zeros(shape, dtype) for _ in self.blocks]
-        step = stateless.compiled(self.next_logits, self.variables)
+        step = stateless.compiled(self.next_logits, self.variables, xla=False)
         rng = np.random.default_rng(seed)
         index, chosen = np.full(count, self.entries, "int32"), []
         for place in range(places):

@@ -99,10 +99,10 @@ def cat_vae():
 def shipped(name: str):
     """Return a part of ``latent_cats`` with its shipped weights."""
     from helpers import models
-    from helpers.engine.studies import latent_parts
+    from helpers.engine.studies import latent_cats, latent_parts
 
     model = latent_parts.built(name)
-    models.load_weights(model, models.WEIGHTS / f"cats_{name}.npz")
+    models.load_weights(model, latent_cats.shipped_file(name))
     return model
 
 

@@ -10,28 +10,28 @@ from keras import ops
 
 from helpers import diffusion, models
 from helpers.engine import stateless
-from helpers.engine.studies.latent_training import Training, folder
+from helpers.engine.studies.latent_training import Training
 
 PRECISION = "mixed_bfloat16"  # of networks in training; measured in float32
-BATCHES = {"vae": 128, "denoiser": 256, "vq": 128, "prior": 128}
-RATES = {"vae": 1e-3, "denoiser": 1e-3, "vq": 1e-3, "prior": 1.5e-3}
-DROPOUT = {"denoiser": 0.1, "prior": 0.15}
+BATCHES = {"vae": 128, "denoiser": 64, "vq": 128, "prior": 32}
+RATES = {"vae": 1e-3, "denoiser": 2e-3, "vq": 1e-3, "prior": 1.5e-3}
+DROPOUT = {"denoiser": 0.0, "prior": 0.1}
 DECAY = {"denoiser": 0.02, "prior": 0.1}  # per step, times the learning rate
+BETA = 0.25  # of the VAE: sharper pictures than its ELBO asks for
 SOME, PART = 1000, 250  # validation pictures on the way; pictures per call
-SHIFTS = ((0, 0), (1, -2), (-2, 1), (2, 2))  # of pictures, in pixels, for their codes
 REVIVED = 0.6  # the share of a training in which unused entries get a new place
 FIRST = 0.02  # the time at which the bound of a diffusion begins
 
 
-def built(name: str, precision: str = "float32", sizes: dict | None = None):
-    """Return the untrained model of a part; ``sizes`` change what it is built with."""
+def built(name: str, in_training: bool = False, sizes: dict | None = None):
+    """Return the model of a part, untrained; ``sizes`` change what it is built with."""
     kinds = {"vae": models.SpatialVAE, "denoiser": models.CodeDiffusion}
     kinds |= {"vq": models.VQVAE, "prior": models.IndexPrior}
     options = dict(sizes or {})
-    if name in DROPOUT and precision != "float32":
+    if name in DROPOUT and in_training:
         options = {"dropout": DROPOUT[name]} | options
     keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(PRECISION if in_training else "float32")
     try:
         return kinds[name](**options)
     finally:
@@ -66,9 +66,9 @@ def values_of(model) -> int:
 def averager(terms, variables):
     """Return a function of arrays (n, ...): the means of all that ``terms`` returns.
 
-    It calls ``terms``, compiled once, on parts of ``PART`` rows; fewer are left out.
+    It calls ``terms``, traced once, on parts of ``PART`` rows; fewer are left out.
     """
-    function = stateless.compiled(terms, variables)
+    function = stateless.compiled(terms, variables, xla=False)
 
     def means(*arrays: np.ndarray) -> np.ndarray:
         size = min(PART, len(arrays[0]))
@@ -91,8 +91,11 @@ def normals(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def train_vae(model, x: dict, **length) -> Training:
-    """Train the spatial VAE on its ELBO; ``x`` are uint8 pictures by part."""
+def train_vae(model, x: dict, stage: int, **length) -> Training:
+    """Train the spatial VAE on its ELBO, the rate counted ``BETA`` times.
+
+    ``x`` are uint8 pictures by part.
+    """
     data, count = fixed(x["train"]), BATCHES["vae"]
     values = values_of(model)
 
@@ -103,7 +106,7 @@ def train_vae(model, x: dict, **length) -> Training:
 
     def loss(drawn, noise):
         rate, distortion = model.terms(drawn, noise)
-        return ops.mean(rate + distortion) / values
+        return ops.mean(BETA * rate + distortion) / values
 
     held_out = as_floats(x["validation"][:SOME])
     noise = normals(len(held_out), *model.code_shape)
@@ -112,10 +115,12 @@ def train_vae(model, x: dict, **length) -> Training:
     def validation():
         rate, distortion = means(held_out, noise)
         figures = {"rate": bits(rate, model), "distortion": bits(distortion, model)}
-        return {"loss": sum(figures.values()), **figures}
+        loss = BETA * figures["rate"] + figures["distortion"]
+        return {"loss": loss, **figures}
 
+    options = {"rate": RATES["vae"], "together": 25}
     training = Training(
-        "vae", model, batch, loss, validation, [data], RATES["vae"], together=25
+        f"vae_{stage}", model, batch, loss, validation, [data], **options
     )
     training.go(**length)
     return training
@@ -126,24 +131,18 @@ def as_floats(x: np.ndarray) -> np.ndarray:
     return x.astype("float32") / 255
 
 
-def views(x: np.ndarray):
-    """Yield pictures (n, h, w, 3) as they are and mirrored, each moved a little."""
-    for down, right in SHIFTS:
-        room = ((0, 0), (2, 2), (2, 2), (0, 0))
-        wide = np.pad(x, room, mode="edge")
-        height, width = x.shape[1:3]
-        moved = wide[:, 2 + down : 2 + down + height, 2 + right : 2 + right + width]
-        yield moved
-        yield moved[:, :, ::-1]
+def both_ways(x: np.ndarray) -> np.ndarray:
+    """Return pictures (n, h, w, 3) and their mirror images, (2n, h, w, 3)."""
+    return np.concatenate([x, x[:, :, ::-1]])
 
 
 def outputter(function, variables):
     """Return a function of uint8 pictures: what ``function`` of floats gives, arrays.
 
-    It calls ``function``, compiled once, on parts of ``PART`` pictures, the last one
+    It calls ``function``, traced once, on parts of ``PART`` pictures, the last one
     filled up.
     """
-    compiled = stateless.compiled(function, variables)
+    compiled = stateless.compiled(function, variables, xla=False)
 
     def outputs(x: np.ndarray) -> list[np.ndarray]:
         found = []
@@ -158,12 +157,11 @@ def outputter(function, variables):
     return outputs
 
 
-def train_denoiser(model, vae, x: dict, **length) -> Training:
+def train_denoiser(model, vae, x: dict, stage: int, **length) -> Training:
     """Train the diffusion of codes, drawn anew from the posteriors of pictures."""
     count, shape = BATCHES["denoiser"], model.code_shape
     posterior = outputter(vae.posterior, vae.variables)
-    found = [posterior(view) for view in views(x["train"])]
-    means, logs = (np.concatenate(each) for each in zip(*found, strict=True))
+    means, logs = posterior(both_ways(x["train"]))
     centre, spread = means.mean((0, 1, 2)), means.var((0, 1, 2))
     model.centre.assign(centre)
     model.spread.assign(np.sqrt(spread + np.exp(logs).mean((0, 1, 2))))
@@ -201,14 +199,16 @@ def train_denoiser(model, vae, x: dict, **length) -> Training:
         (error,) = means_of(z, times, noise)
         return {"loss": error / math.prod(shape)}
 
-    options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 50}
+    options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 25}
     read = [*data, *fit]
-    training = Training("denoiser", model, batch, loss, validation, read, **options)
+    training = Training(
+        f"denoiser_{stage}", model, batch, loss, validation, read, **options
+    )
     training.go(**length)
     return training
 
 
-def train_vq(model, x: dict, **length) -> Training:
+def train_vq(model, x: dict, stage: int, **length) -> Training:
     """Train the VQ-VAE: bits of a value, and the pulls of codebook and vectors."""
     data, count = fixed(x["train"]), BATCHES["vq"]
     values = values_of(model)
@@ -236,7 +236,7 @@ def train_vq(model, x: dict, **length) -> Training:
         vectors = model.of_length_1(model.encoder(pixels))
         return vectors, model.nearest(vectors)
 
-    look = stateless.compiled(vectors_of, model.variables)
+    look = stateless.compiled(vectors_of, model.variables, xla=False)
     chunks = itertools.count()
 
     def revive(done):
@@ -248,7 +248,9 @@ def train_vq(model, x: dict, **length) -> Training:
             model.codebook.assign(revived(model.codebook, vectors, indices, turn))
 
     options = {"rate": RATES["vq"], "together": 25, "between": revive}
-    training = Training("vq", model, batch, loss, validation, [data], **options)
+    training = Training(
+        f"vq_{stage}", model, batch, loss, validation, [data], **options
+    )
     training.go(**length)
     return training
 
@@ -263,16 +265,15 @@ def revived(codebook, vectors, indices, seed: int) -> np.ndarray:
     return book
 
 
-def train_prior(model, vq, x: dict, **length) -> Training:
-    """Train the prior of indices on the maps of pictures, mirrored and moved too."""
+def train_prior(model, vq, x: dict, stage: int, **length) -> Training:
+    """Train the prior of indices on the maps of pictures, mirrored too."""
     count = BATCHES["prior"]
 
     def indices_of(pixels):
         return (vq.nearest(vq.of_length_1(vq.encoder(pixels))),)
 
     indices = outputter(indices_of, vq.variables)
-    found = [indices(view)[0] for view in views(x["train"])]
-    maps = fixed(np.concatenate(found).astype("int32"))
+    maps = fixed(indices(both_ways(x["train"]))[0].astype("int32"))
     held_out = indices(x["validation"][:SOME])[0]
     places = model.rows * model.columns
 
@@ -289,15 +290,12 @@ def train_prior(model, vq, x: dict, **length) -> Training:
         (nats,) = means(held_out)
         return {"loss": nats / places}
 
-    options = {"rate": RATES["prior"], "decay": DECAY["prior"], "together": 50}
-    training = Training("prior", model, batch, loss, validation, [maps], **options)
+    options = {"rate": RATES["prior"], "decay": DECAY["prior"], "together": 25}
+    training = Training(
+        f"prior_{stage}", model, batch, loss, validation, [maps], **options
+    )
     training.go(**length)
     return training
-
-
-def shipped_file(name: str):
-    """Return where a part's weights of 16 bits are kept, beside those of 32."""
-    return folder() / f"cats_{name}.npz"
 
 
 def psnr(model, x: np.ndarray) -> float:

@@ -26,6 +26,7 @@ class Steps:
         file: where they are kept, with what has been counted and measured.
         together: how many steps XLA compiles as one.
         read: variables that a step only reads, such as data; they are not kept.
+        xla: see ``stateless.repeated``.
 
     Attributes:
         done: steps.
@@ -41,11 +42,12 @@ class Steps:
         file: Path,
         together: int = 50,
         read: list | tuple = (),
+        xla: bool = True,
     ):
         self.variables, self.file, self.together = list(variables), file, together
         self.done, self.seconds, self.processor_seconds = 0, 0.0, 0.0
         self.rows: list[dict] = []
-        self.several = stateless.repeated(step, self.variables, together, read)
+        self.several = stateless.repeated(step, self.variables, together, read, xla)
         if file.exists():
             self.restore()
 
