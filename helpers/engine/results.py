@@ -20,6 +20,7 @@ from helpers.engine.studies import (
     diagnose,
     factors,
     families,
+    ladder,
     planes,
     recipes,
 )
@@ -35,6 +36,7 @@ STUDIES = {
         factors,
         diagnose,
         cats,
+        ladder,
     )
 }
 Rows = dict[str, list[dict]]  # by table

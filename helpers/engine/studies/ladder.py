@@ -224,7 +224,7 @@ def step_of(seed: int, options: dict, model, optimizer):
 
     def step(number, grey):
         seeds = stateless.split(stateless.seeds_of(seed, number), 3)
-        rows = stateless.integers((BATCH,), seeds[0], len(grey))
+        rows = stateless.integers((BATCH,), seeds[0], grey.shape[0])
         chances = ops.take(grey, rows, axis=0)
         tossed = stateless.uniform(chances.shape, seeds[1]) < chances
         x = ops.cast(tossed, "float32")
