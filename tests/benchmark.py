@@ -27,8 +27,9 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from sklearn.manifold import TSNE
 
 from helpers import datasets, metrics, models, plots, training
-from helpers.engine import paths
+from helpers.engine import paths, results
 from helpers.engine.studies import cats as cat_study
+from helpers.engine.studies import ladder as ladder_study
 from helpers.plots.films import Points, drawn, film, tsne_frames
 
 REPEATS = 3
@@ -428,7 +429,20 @@ def imports() -> None:
             )
 
 
-PARTS = (digits, step, evaluation, cats, growth, films, imports, gpu, processes)
+def ladder() -> None:
+    """Print who was first below some nats per binary digit, in seconds of training.
+
+    An entry is a rung of ``helpers/engine/studies/ladder.py``, and its log a curve in
+    data/results: `python -m helpers.engine.results ladder` trains what they lack.
+    """
+    rows = results.read_csv(results.RESULTS / "ladder.csv")
+    print("nats  seconds  machine            rung")
+    for best in ladder_study.board(rows):
+        told = f"{best['rung']}, {best['steps']} steps: {float(best['nll']):.2f} nats"
+        print(f"{best['target']:4d}{best['seconds']:9.0f}  {best['machine']:18s} {told}")
+
+
+PARTS = (digits, step, evaluation, cats, growth, films, imports, gpu, processes, ladder)
 
 
 def main(arguments: list[str] | None = None) -> None:

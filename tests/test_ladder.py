@@ -374,6 +374,28 @@ def test_the_grid_has_every_rung_with_three_seeds_and_nothing_twice():
         ]
 
 
+def test_the_board_names_the_first_run_of_each_machine_below_a_target():
+    rows = [
+        {"machine": "1 core", "seconds": "90", "nll": "86.9", "rung": "flow"},
+        {"machine": "1 core", "seconds": "60", "nll": "89.5", "rung": "plain"},
+        {"machine": "H200", "seconds": "5", "nll": "87", "rung": "flow"},
+        {"machine": "H200", "seconds": "50", "nll": "79.9", "rung": "conv"},
+    ]
+    rows = [row | {"steps": "3000", "seed": "0"} for row in rows]
+    found = [
+        (r["target"], r["machine"], r["rung"], r["seconds"]) for r in ladder.board(rows)
+    ]
+    assert found == [
+        (90, "1 core", "plain", 60),
+        (90, "H200", "flow", 5),
+        (87, "1 core", "flow", 90),
+        (87, "H200", "flow", 5),
+        (85, "H200", "conv", 50),
+        (83, "H200", "conv", 50),
+        (80, "H200", "conv", 50),
+    ]
+
+
 def test_the_table_has_runs_of_the_grid_and_figures_that_agree():
     path = results.RESULTS / "ladder.csv"
     if not path.exists():
@@ -390,5 +412,9 @@ def test_the_table_has_runs_of_the_grid_and_figures_that_agree():
         nll, elbo, gap = (float(row[name]) for name in ("nll", "elbo", "gap"))
         assert -nll == pytest.approx(elbo + gap, abs=0.01)
         assert gap > 0 and 75 < nll < 110 and 0.3 < float(row["nll_error"]) < 1.5
+        assert row["machine"] and 0 < int(row["done"]) <= int(row["steps"])
+        assert row["codes"] == ("500" if row["rung"].startswith("conv") else "5000")
+        if row["nll_all"]:  # of all digits, by fewer codes
+            assert float(row["nll_all"]) == pytest.approx(nll, abs=1)
         # of binary digits, random ones, and thus near each other
         assert elbo == pytest.approx(float(row["validation_elbo"]), abs=3)

@@ -1,4 +1,4 @@
-"""The ladder's networks: dense and convolutional, and groups of codes between these.
+"""The ladder's networks: dense, in groups of codes too, and convolutional.
 
 Pictures are flat (n, D), codes (n, d); sides and channels are of feature maps.
 """
@@ -71,59 +71,74 @@ def dense(x: np.ndarray, latents: int, **options) -> Networks:
 
     Args:
         options: ``widths``; ``residual``, whether layers after the first add to their
-            inputs; ``bias``, whether outputs begin at the mean picture; ``posterior``.
+            inputs; ``bias``, whether outputs begin at the mean picture; ``posterior``;
+            ``groups``, how many groups of codes follow half of the decoder's layers.
     """
     activation = "silu" if options["residual"] else "relu"
 
-    def hidden(tensor):
-        for place, units in enumerate(options["widths"]):
-            adds = place > 0 and options["residual"]
+    def hidden(tensor, widths):
+        for units in widths:
+            adds = options["residual"] and tensor.shape[1] == units
             kind = ResidualDense if adds else layers.Dense
             tensor = kind(units, activation)(tensor)
         return tensor
 
+    widths, half = options["widths"], len(options["widths"]) // 2
     picture, code = keras.Input(x.shape[1:]), keras.Input((latents,))
-    outputs = heads(hidden(picture), latents, options["posterior"] == "flow")
+    features = hidden(picture, widths)
+    outputs = heads(features, latents, options["posterior"] == "flow")
+    encoder = keras.Model(picture, outputs + [features] * options["groups"])
     begin = keras.initializers.Constant(logits_of(x, options["bias"]).tolist())
     last = layers.Dense(x.shape[1], bias_initializer=begin)
-    decoder = keras.Model(code, last(hidden(code)))
-    return Networks(keras.Model(picture, outputs), decoder, [], None)
+    if not options["groups"]:
+        decoder = keras.Model(code, last(hidden(code, widths)))
+        return Networks(encoder, decoder, [], None)
+    start = keras.Model(code, hidden(code, widths[:half]))
+    groups = [group(widths[half], latents) for _ in range(options["groups"])]
+    h = keras.Input(widths[half:][:1])
+    output = keras.Model(h, last(hidden(h, widths[half:])))
+    return Networks(encoder, start, groups, output)
+
+
+def group(width: int, latents: int) -> Group:
+    """Return a group of codes between dense features, (n, width)."""
+    h, e, z = keras.Input((width,)), keras.Input((width,)), keras.Input((latents,))
+
+    def moments(tensor):
+        tensor = layers.Dense(width, "silu")(tensor)
+        zeros = {"kernel_initializer": "zeros"}
+        mean, log_var = (layers.Dense(latents, **zeros)(tensor) for _ in range(2))
+        return [mean, WIDEST * ops.tanh(log_var / WIDEST)]
+
+    merged = layers.Add()([h, layers.Dense(width)(z)])
+    merged = ResidualDense(width, "silu")(merged)
+    correction = keras.Model([h, e], moments(layers.Concatenate()([h, e])))
+    return Group(keras.Model(h, moments(h)), correction, keras.Model([h, z], merged))
 
 
 def convolutional(x: np.ndarray, latents: int, **options) -> Networks:
     """Return residual convolutional networks for square pictures, of a side by four.
 
     Args:
-        options: ``bias`` and ``posterior`` as in ``dense``; ``groups``, how many maps
-            of codes lie at a quarter and then at half of the pictures' side.
+        options: ``bias`` and ``posterior`` as in ``dense``.
     """
     side = math.isqrt(x.shape[1])
-    quarter, half = side // 4, side // 2
+    quarter = side // 4
     picture, code = keras.Input(x.shape[1:]), keras.Input((latents,))
-    tensor, features = layers.Reshape((side, side, 1))(picture), {}
-    for place in (half, quarter):
-        size = 5 if place == half else 3
+    tensor = layers.Reshape((side, side, 1))(picture)
+    for size in (5, 3):
         tensor = layers.Conv2D(CHANNELS, size, strides=2, padding="same")(tensor)
-        features[place] = tensor = blocks(tensor)
+        tensor = blocks(tensor)
     few = layers.Flatten()(convolution(tensor, NARROW))
     flat = layers.Dense(WIDTH, "silu")(silu(few))
     outputs = heads(flat, latents, options["posterior"] == "flow")
-    sides = [quarter] * options["groups"][0] + [half] * options["groups"][1]
-    encoder = keras.Model(picture, outputs + [features[place] for place in sides])
+    encoder = keras.Model(picture, outputs)
     tensor = layers.Dense(WIDTH, "silu")(code)
     tensor = layers.Dense(quarter * quarter * NARROW)(tensor)
     tensor = layers.Reshape((quarter, quarter, NARROW))(tensor)
     tensor = blocks(convolution(tensor))
-    begin = logits_of(x, options["bias"])
-    if not sides:
-        decoder = keras.Model(code, painted(lifted(tensor), begin))
-        return Networks(encoder, decoder, [], None)
-    after = [*sides[1:], half]
-    start = lifted(tensor) if sides[0] == half else tensor
-    groups = [group(*pair, options["maps"]) for pair in zip(sides, after, strict=True)]
-    last = keras.Input((half, half, CHANNELS))
-    output = keras.Model(last, painted(last, begin))
-    return Networks(encoder, keras.Model(code, start), groups, output)
+    outputs = painted(lifted(tensor), logits_of(x, options["bias"]))
+    return Networks(encoder, keras.Model(code, outputs), [], None)
 
 
 def silu(tensor):
@@ -169,21 +184,3 @@ class OutputBias(layers.Layer):
 
     def call(self, inputs):
         return inputs + self.bias
-
-
-def group(side: int, after: int, maps: int) -> Group:
-    """Return a group of ``maps`` maps of codes, to be followed by another side's."""
-    h, e = keras.Input((side, side, CHANNELS)), keras.Input((side, side, CHANNELS))
-    z = keras.Input((side * side * maps,))
-
-    def moments(tensor):
-        both = convolution(convolution(tensor), 2 * maps, "zeros")
-        mean, log_var = (layers.Flatten()(part) for part in ops.split(both, 2, axis=3))
-        return [mean, WIDEST * ops.tanh(log_var / WIDEST)]
-
-    placed = layers.Conv2D(CHANNELS, 1)(layers.Reshape((side, side, maps))(z))
-    merged = blocks(layers.Add()([h, placed]))
-    merged = lifted(merged) if after > side else merged
-    prior = keras.Model(h, moments(h))
-    correction = keras.Model([h, e], moments(layers.Concatenate()([h, e])))
-    return Group(prior, correction, keras.Model([h, z], merged))
