@@ -10,14 +10,22 @@ from answers import (
     notebook_04,
     notebook_05,
     notebook_06,
+    notebook_07,
     notebook_07_ladder,
 )
 
 from helpers import checks
 from helpers.checks import comparing
 
-NOTEBOOKS = (notebook_02, notebook_03, notebook_04, notebook_05, notebook_06)
-NOTEBOOKS += (notebook_07_ladder,)
+NOTEBOOKS = (
+    notebook_02,
+    notebook_03,
+    notebook_04,
+    notebook_05,
+    notebook_06,
+    notebook_07,
+    notebook_07_ladder,
+)
 METHODS = {name: ways for each in NOTEBOOKS for name, ways in each.METHODS.items()}
 MISTAKES = {name: wrong for each in NOTEBOOKS for name, wrong in each.MISTAKES.items()}
 

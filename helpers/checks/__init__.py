@@ -44,6 +44,11 @@ from helpers.checks.notebook_06_sets import (
     check_covered_share,
     check_directions,
 )
+from helpers.checks.notebook_07 import (
+    check_leapfrog,
+    check_marginal_likelihood,
+    check_wake_sleep,
+)
 from helpers.checks.notebook_07_ladder import (
     check_doubly_factor,
     check_estimate,

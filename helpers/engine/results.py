@@ -21,6 +21,7 @@ from helpers.engine.studies import (
     factors,
     families,
     ladder,
+    paper,
     planes,
     recipes,
 )
@@ -37,6 +38,7 @@ STUDIES = {
         diagnose,
         cats,
         ladder,
+        paper,
     )
 }
 Rows = dict[str, list[dict]]  # by table

@@ -5,7 +5,6 @@ one backend.
 """
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,18 +22,17 @@ SEEDS = "int32" if ON_TENSORFLOW else "uint32"  # what either library takes
 
 
 def machine() -> str:
-    """Return what computes, in short: "H100", or "2 cores"."""
+    """Return what computes here: "H100" or another accelerator, or "2 cores"."""
     if ON_TENSORFLOW:
-        found = [
-            tf.config.experimental.get_device_details(gpu)["device_name"]
-            for gpu in tf.config.list_physical_devices("GPU")
-        ]
+        found = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(each) for each in found]
+        kinds = [each.get("device_name", "GPU") for each in details]
     else:
-        found = [d.device_kind for d in jax.devices() if d.platform != "cpu"]
-    if found:
-        return next(iter(re.findall(r"[A-Z]+\d+\w*", found[0])), found[0])
-    cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
-    return f"{cores} core{'s' * (cores > 1)}"
+        found = [each for each in jax.devices() if each.platform != "cpu"]
+        kinds = [each.device_kind for each in found]
+    if kinds:
+        return kinds[0].removeprefix("NVIDIA ").split()[0]
+    return f"{os.cpu_count()} cores"
 
 
 def seeds_of(*numbers) -> Any:
@@ -150,41 +148,42 @@ def repeated(
     step: Callable,
     variables: Sequence[keras.Variable],
     count: int,
-    data: Sequence[Any] = (),
+    known: Sequence[keras.Variable] = (),
 ) -> Callable:
     """Return a function that takes ``count`` steps, compiled as one.
 
     Args:
-        step: changes the variables; takes its number, a scalar of int32, and ``data``.
+        step: changes the variables; takes its number, a scalar of int32.
         variables: all that it changes.
-        data: large arrays that steps read, which are no part of what is compiled.
+        known: what it reads alone, such as data: compiled in, it would be a constant.
 
     Returns:
         A function of the first step's number, which ends when all steps are done.
     """
     start_xla()
-    data = [ops.convert_to_tensor(array) for array in data]
     if ON_TENSORFLOW:
 
         @tf.function(jit_compile=True)
-        def several(first, *arrays):
+        def several(first):
             for place in tf.range(count):  # from ``first`` on, all compiles anew
-                step(first + place, *arrays)
+                step(first + place)
 
-        return lambda first: several(tf.constant(first), *data)
+        return lambda first: several(tf.constant(first))
 
     @jax.jit
-    def steps(values, first, *arrays):
+    def steps(values, data, first):
+        read = list(zip(known, data, strict=True))
+
         def one(values, number):
-            given = list(zip(variables, values, strict=True))
-            with keras.StatelessScope(given) as scope:
-                step(number, *arrays)
+            changed = zip(variables, values, strict=True)
+            with keras.StatelessScope([*changed, *read]) as scope:
+                step(number)
             return [scope.get_current_value(variable) for variable in variables], None
 
         return jax.lax.scan(one, values, first + ops.arange(count, dtype="int32"))[0]
 
     def several(first):
-        values = steps([v.value for v in variables], first, *data)
+        values = steps([v.value for v in variables], [v.value for v in known], first)
         for variable, value in zip(
             variables, jax.block_until_ready(values), strict=True
         ):

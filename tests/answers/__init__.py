@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-NAMES = ("01", "02", "03", "04", "05", "06", "07_ladder")
+NAMES = ("01", "02", "03", "04", "05", "06", "07", "07_ladder")
 NOTEBOOKS = [import_module(f"answers.notebook_{name}") for name in NAMES]
 CORRECT = {name: right for each in NOTEBOOKS for name, right in each.CORRECT.items()}
 MISTAKES = [  # the exercise, a wrong answer, words of the hint that it should get

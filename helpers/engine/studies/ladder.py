@@ -180,6 +180,7 @@ def trained(
 
     It is left with the averages of its weights, if it has such.
     """
+    import keras
     from keras import ops
 
     from helpers.engine.studies import ladder_models
@@ -188,10 +189,11 @@ def trained(
     steps = configuration["steps"]
     optimizer = optimizer_for(options["cycle"], steps, configuration["rate"])
     optimizer.build(model.weights)
-    step = step_of(configuration["seed"], options, model, optimizer)
+    grey = keras.Variable(digits["grey"], trainable=False)
+    step = step_of(configuration["seed"], options, model, optimizer, grey)
     kept = [*model.weights, *optimizer.variables]
     file = folder() / f"{name_of(configuration)}.npz"
-    training = Steps(step, kept, file, TOGETHER, [digits["grey"]])
+    training = Steps(step, kept, file, TOGETHER, [grey])
     bounds = ladder_models.Bounds(model)
     for mark in range(1, MARKS + 1):
         if training.rows and training.seconds > seconds:
@@ -212,8 +214,8 @@ def trained(
     return training
 
 
-def step_of(seed: int, options: dict, model, optimizer):
-    """Return a step of a training: of its number and of all grey pictures."""
+def step_of(seed: int, options: dict, model, optimizer, grey):
+    """Return a step of a training on grey pictures, tossed into binary ones."""
     from keras import ops
 
     from helpers.engine import stateless
@@ -222,7 +224,7 @@ def step_of(seed: int, options: dict, model, optimizer):
     kind = "doubly" if options["doubly"] else "bound"
     gradients = getattr(ladder_models, f"{kind}_gradients")
 
-    def step(number, grey):
+    def step(number):
         seeds = stateless.split(stateless.seeds_of(seed, number), 3)
         rows = stateless.integers((BATCH,), seeds[0], grey.shape[0])
         chances = ops.take(grey, rows, axis=0)

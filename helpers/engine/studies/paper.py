@@ -7,18 +7,22 @@ samples goes on where the one to a million ended.
 """
 
 import contextlib
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 
+from helpers.engine import files, paths
 from helpers.engine.studies.digits import load
 
 BATCH, RATES, FIRST = 100, (0.01, 0.02, 0.1), 100_000  # samples before a rate is chosen
 MILLIONS = (1, 10)  # samples seen
 HIDDEN = {2: 500, 3: 100}  # units, by figure
 LATENTS, POINTS = (3, 5, 10, 20, 200), (1000, 50_000)
+SHIPPED = (2, 5, 10, 20)  # latents of AEVB's decoders in data/weights: figures 4 and 5
 LEAPS, UPDATES = 10, 5  # of an iteration of Monte Carlo EM
-TOGETHER = 100  # steps that are compiled as one; of Monte Carlo EM a fifth of them
+TOGETHER = 500  # steps that are compiled as one; of Monte Carlo EM one in 25 of them
 EACH_MARK = {2: 5, 3: 2}  # measurements per factor of ten, by figure
 SOME = 1000  # digits, drawn at random, on which the slower figures are taken
 PARTS = ("train", "validation", "test")
@@ -27,8 +31,8 @@ MEASURES = ("bound", "likelihood", "importance", "error")
 TIMES = ("seconds", "processor_seconds")  # of the training alone
 FIGURES = (*(f"{part}_{each}" for part in PARTS for each in MEASURES), *TIMES)
 TRIED = tuple(f"first_{rate}" for rate in RATES)
-COLUMNS = (*KEYS, "rate", *TRIED, "samples", *FIGURES)
-CURVES = (*KEYS, "samples", *FIGURES)
+COLUMNS = (*KEYS, "rate", *TRIED, "samples", *FIGURES, "machine")
+CURVES = (*KEYS, "samples", *FIGURES, "machine")
 TABLES = {"paper": COLUMNS, "paper_curves": CURVES}
 RESUMES = True
 
@@ -49,28 +53,58 @@ def grid() -> list[dict]:
 
 
 def run(configuration: dict) -> dict[str, list[dict]]:
-    """Return one run's row and its curve; the weights stay in ``build/paper``."""
+    """Return one run's row and its curve; the state stays in ``build/paper``."""
+    from helpers import models
     from helpers.engine.studies.paper_training import Training
-    from helpers.training import DivergedError
 
     digits = chosen_digits(configuration)
-    trainings = {rate: Training(configuration, digits, rate) for rate in RATES}
-    firsts = {}
-    for rate, training in trainings.items():
-        with contextlib.suppress(DivergedError):
-            training.go_to(FIRST)
-            firsts[rate] = training.steps.rows[0][training.judge]
+    firsts = first_figures(configuration, digits)
     rate = max(firsts, key=lambda rate: firsts[rate])
-    training = trainings[rate]
+    training = Training(configuration, digits, rate)
     marks = EACH_MARK[configuration["figure"]]
     end = configuration["millions"] * 1_000_000
-    for place in range(1, 1 + math.floor(marks * math.log10(end / FIRST) + 1e-9)):
+    for place in range(1 + math.floor(marks * math.log10(end / FIRST) + 1e-9)):
         training.go_to(FIRST * 10 ** (place / marks))
+    figure, algorithm, latents, *_ = (configuration[key] for key in KEYS)
+    if (figure, algorithm) == (2, "aevb") and latents in SHIPPED:
+        path = models.WEIGHTS / f"paper_{latents}.npz"
+        models.save_weights(training.model.decoder, path)
     rows = [
         row for row in training.steps.rows if row["samples"] <= training.rounded(end)
     ]
     tried = {f"first_{rate}": value for rate, value in firsts.items()}
     return {"paper": [{"rate": rate, **tried, **rows[-1]}], "paper_curves": rows}
+
+
+def first_figures(
+    configuration: dict, digits: dict[str, np.ndarray]
+) -> dict[float, float]:
+    """Return by rate what judges it after its first samples, if it did not diverge.
+
+    The best rate's training stays, and what the others came to, in a file.
+    """
+    from helpers.engine.studies.paper_training import Training
+    from helpers.training import DivergedError
+
+    file, firsts = state_file(configuration, "firsts.json"), {}
+    if file.exists():
+        return {float(rate): value for rate, value in json.loads(file.read_text())}
+    for rate in RATES:
+        training = Training(configuration, digits, rate)
+        with contextlib.suppress(DivergedError):
+            training.go_to(FIRST)
+            firsts[rate] = training.steps.rows[0][training.judge]
+    with files.whole(file) as whole:
+        whole.write(json.dumps(list(firsts.items())).encode())
+    for rate in set(RATES) - {max(firsts, key=lambda rate: firsts[rate])}:
+        state_file(configuration, f"{rate}.npz").unlink(missing_ok=True)
+    return firsts
+
+
+def state_file(configuration: dict, end: str) -> Path:
+    """Return the file of a run, however many samples it will see."""
+    stem = "_".join(str(configuration[key]) for key in KEYS[:-1])
+    return paths.build_folder() / "paper" / f"{stem}_{end}"
 
 
 def chosen_digits(configuration: dict) -> dict[str, np.ndarray]:

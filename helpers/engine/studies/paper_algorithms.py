@@ -1,17 +1,17 @@
 """Three ways to train one model, AEVB, wake-sleep and Monte Carlo EM; its likelihood.
 
 Source: Kingma and Welling (2013), "Auto-Encoding Variational Bayes", algorithm 1 and
-appendices D and E. All noise comes from ``seeds``, two numbers of int32, (2,).
+appendices D and E. All noise comes from ``seeds``, as in ``engine.stateless``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from helpers.engine.quiet_start import start_xla
+from helpers.engine import stateless
 from helpers.families import get_family
 
 NORMAL = get_family("normal")
@@ -36,22 +36,22 @@ class Model(NamedTuple):
 
     def log_joint(self, x, z):
         """Return ln p(x, z), (n,)."""
-        return tf.reduce_sum(NORMAL.log_prior(z), 1) - self.nll(x, self.decoder(z))
+        return ops.sum(NORMAL.log_prior(z), axis=1) - self.nll(x, self.decoder(z))
 
 
 def coins(outputs, seeds):
     """Return binary pictures whose pixels are 1 with the outputs' sigmoid."""
-    uniform = tf.random.stateless_uniform(tf.shape(outputs), seeds)
-    return tf.cast(uniform < tf.sigmoid(outputs), tf.float32)
+    uniform = stateless.uniform(ops.shape(outputs), seeds)
+    return ops.cast(uniform < ops.sigmoid(outputs), "float32")
 
 
 def aevb_loss(model: Model, x, seeds):
     """Return minus the ELBO, with one z per picture and the KL in closed form."""
     z_mean, z_log_var = model.encoder(x)
-    noise = tf.random.stateless_normal(tf.shape(z_mean), seeds)
-    z = z_mean + tf.exp(z_log_var / 2) * noise
-    rate = tf.reduce_sum(NORMAL.kl_divergence([z_mean, z_log_var]), 1)
-    return tf.reduce_mean(rate + model.nll(x, model.decoder(z)))
+    noise = stateless.normal(ops.shape(z_mean), seeds)
+    z = z_mean + ops.exp(z_log_var / 2) * noise
+    rate = ops.sum(NORMAL.kl_divergence([z_mean, z_log_var]), axis=1)
+    return ops.mean(rate + model.nll(x, model.decoder(z)))
 
 
 def wake_sleep_loss(model: Model, x, seeds):
@@ -62,15 +62,15 @@ def wake_sleep_loss(model: Model, x, seeds):
 
     Source: Hinton, Dayan, Frey and Neal (1995), "The wake-sleep algorithm".
     """
-    wake, sleep, dream = tf.unstack(tf.random.split(seeds, 3))
+    wake, sleep, dream = stateless.split(seeds, 3)
     z_mean, z_log_var = model.encoder(x)
-    noise = tf.random.stateless_normal(tf.shape(z_mean), wake)
-    z = tf.stop_gradient(z_mean + tf.exp(z_log_var / 2) * noise)
+    noise = stateless.normal(ops.shape(z_mean), wake)
+    z = ops.stop_gradient(z_mean + ops.exp(z_log_var / 2) * noise)
     drawn = model.nll(x, model.decoder(z))
-    z = tf.random.stateless_normal(tf.shape(z_mean), sleep)
-    dreamed = tf.stop_gradient(model.draw(model.decoder(z), dream))
-    found = tf.reduce_sum(NORMAL.log_posterior(z, model.encoder(dreamed)), 1)
-    return tf.reduce_mean(drawn - found)
+    z = stateless.normal(ops.shape(z_mean), sleep)
+    dreamed = ops.stop_gradient(model.draw(model.decoder(z), dream))
+    found = ops.sum(NORMAL.log_posterior(z, model.encoder(dreamed)), axis=1)
+    return ops.mean(drawn - found)
 
 
 def trajectory(log_density: Callable, z, sizes, seeds, leaps: int):
@@ -84,26 +84,19 @@ def trajectory(log_density: Callable, z, sizes, seeds, leaps: int):
 
     Source: Duane, Kennedy, Pendleton and Roweth (1987), "Hybrid Monte Carlo".
     """
-
-    def height_and_slope(z):
-        with tf.GradientTape() as tape:
-            tape.watch(z)
-            height = log_density(z)
-        return height, tape.gradient(height, z)
-
-    kick, toss = tf.unstack(tf.random.split(seeds))
-    start = tf.random.stateless_normal(tf.shape(z), kick)
-    before, slope = height_and_slope(z)
+    kick, toss = stateless.split(seeds)
+    start = stateless.normal(ops.shape(z), kick)
+    before, slope = stateless.gradient_at(log_density, z)
     there, momentum = z, start + sizes / 2 * slope
     for leap in range(leaps):
         there = there + sizes * momentum
-        after, slope = height_and_slope(there)
+        after, slope = stateless.gradient_at(log_density, there)
         momentum += (sizes if leap < leaps - 1 else sizes / 2) * slope
-    energy = tf.reduce_sum(start**2 - momentum**2, 1) / 2
-    uniform = tf.random.stateless_uniform(tf.shape(before), toss)
-    accepted = (tf.math.log(uniform) < after - before + energy)[:, tf.newaxis]
+    energy = ops.sum(start**2 - momentum**2, axis=1) / 2
+    uniform = stateless.uniform(ops.shape(before), toss)
+    accepted = (ops.log(uniform) < after - before + energy)[:, None]
     shrink = STRIDE ** (-WANTED / (1 - WANTED))
-    return tf.where(accepted, there, z), sizes * tf.where(accepted, STRIDE, shrink)
+    return ops.where(accepted, there, z), sizes * ops.where(accepted, STRIDE, shrink)
 
 
 def mcem_step(model: Model, x, z, sizes, seeds, update: Callable, leaps=10, updates=5):
@@ -116,7 +109,7 @@ def mcem_step(model: Model, x, z, sizes, seeds, update: Callable, leaps=10, upda
     """
     z, sizes = trajectory(lambda z: model.log_joint(x, z), z, sizes, seeds, leaps)
     for _ in range(updates):
-        update(lambda: tf.reduce_mean(model.nll(x, model.decoder(z))))
+        update(lambda: ops.mean(model.nll(x, model.decoder(z))))
     return z, sizes
 
 
@@ -126,41 +119,37 @@ class Likelihood:
     Args:
         log_joint: (x, z) to ln p(x, z), (n,).
         d: the number of latents.
+        variables: what ``log_joint`` reads.
     """
 
-    def __init__(self, log_joint: Callable, d: int):
-        start_xla()
+    def __init__(self, log_joint: Callable, d: int, variables: Sequence):
         self.d = d
 
-        @tf.function(jit_compile=True)
-        def move(x, z, sizes, seeds):
-            return trajectory(lambda z: log_joint(x, z), z, sizes, seeds, leaps=4)
+        def joints(x, codes):
+            return ops.map(lambda z: log_joint(x, z), codes)
 
-        self.move, self.joint = move, tf.function(log_joint, jit_compile=True)
+        def walk(x, z, sizes, seeds):
+            def move(state, seeds):
+                state = trajectory(lambda z: log_joint(x, z), *state, seeds, leaps=4)
+                return state, state  # Keras's scan wants twice the same
 
-    def log_joint(self, x, z) -> np.ndarray:
-        """Return ln p(x, z), (n,), in float64."""
-        return self.joint(x, z).numpy().astype("float64")
+            (_, sizes), (found, _) = ops.scan(move, (z, sizes), seeds)
+            return found, sizes
+
+        self.joints = stateless.compiled(joints, variables)
+        self.walk = stateless.compiled(walk, variables)
+
+    def log_joint(self, x, codes) -> np.ndarray:
+        """Return ln p(x, z) of codes (count, n, d), (count, n), in float64."""
+        found = self.joints(x, ops.cast(codes, "float32"))
+        return ops.convert_to_numpy(found).astype("float64")
 
     def begin(self, x, noise: np.random.Generator):
         """Return codes (n, d): of draws from p(z) each picture keeps one by p(x|z)."""
-        best = np.full(len(x), -np.inf)
-        chosen = np.zeros((len(x), self.d), "float32")
-        for _ in range(BEGUN):
-            z = noise.normal(size=chosen.shape).astype("float32")
-            score = self.log_joint(x, z) + (z**2).sum(axis=1) / 2  # ln p(x|z), nearly
-            score += noise.gumbel(size=len(x))
-            better = score > best
-            best[better], chosen[better] = score[better], z[better]
-        return tf.constant(chosen)
-
-    def walk(self, x, z, sizes, count: int, first: int):
-        """Return codes (count, n, d) of as many trajectories, and the sizes."""
-        found = []
-        for number in range(first, first + count):
-            z, sizes = self.move(x, z, sizes, tf.constant([77, number]))
-            found.append(z)
-        return tf.stack(found), sizes
+        codes = noise.normal(size=(BEGUN, len(x), self.d))
+        score = self.log_joint(x, codes) + (codes**2).sum(axis=2) / 2  # ln p(x|z), +c
+        best = np.argmax(score + noise.gumbel(size=score.shape), axis=0)
+        return ops.cast(codes[best, np.arange(len(x))], "float32")
 
     def __call__(self, x):
         """Return two estimates of ln p(x), (n,) each: the paper's, and another.
@@ -169,20 +158,23 @@ class Likelihood:
         drawn, and 1 / p(x) is their mean of q(z) / p(x, z). The other draws from this
         q, made a little wider, and averages p(x, z) / q(z): importance sampling.
         """
-        noise, x, samples = np.random.default_rng(0), tf.constant(x), SAMPLES
-        z, sizes = self.begin(x, noise), tf.fill((len(x), 1), 0.1)
-        found, sizes = self.walk(x, z, sizes, samples, 0)  # forgets where it began
-        found, sizes = self.walk(x, found[-1], sizes, samples, samples)
-        mean, factor = fitted(found)
-        others, _ = self.walk(x, found[-1], sizes, samples, 2 * samples)
-        each = [log_normal(z, mean, factor) - self.log_joint(x, z) for z in others]
-        paper = -log_mean(each)
-        each, factor = [], 1.2 * factor
-        for _ in range(WEIGHED):
-            z = noise.normal(size=mean.shape)
-            z = (mean + np.einsum("nij,nj->ni", factor, z)).astype("float32")
-            each.append(self.log_joint(x, z) - log_normal(z, mean, factor))
-        return paper, log_mean(each)
+        noise, x = np.random.default_rng(0), ops.convert_to_tensor(x)
+        z, sizes = self.begin(x, noise), ops.full((len(x), 1), 0.1)
+        walks = []  # the first forgets where it began
+        for place in range(3):
+            each = [(77, place * SAMPLES + number) for number in range(SAMPLES)]
+            seeds = ops.cast(np.array(each), stateless.SEEDS)
+            found, sizes = self.walk(x, z, sizes, seeds)
+            z = found[-1]
+            walks.append(ops.convert_to_numpy(found))
+        mean, factor = fitted(walks[1])
+        density = np.stack([log_normal(z, mean, factor) for z in walks[2]])
+        paper = -log_mean(density - self.log_joint(x, walks[2]))
+        factor = 1.2 * factor
+        normal = noise.normal(size=(WEIGHED, *mean.shape))
+        codes = (mean + np.einsum("nij,snj->sni", factor, normal)).astype("float32")
+        density = np.stack([log_normal(z, mean, factor) for z in codes])
+        return paper, log_mean(self.log_joint(x, codes) - density)
 
 
 def fitted(found) -> tuple[np.ndarray, np.ndarray]:

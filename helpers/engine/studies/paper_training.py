@@ -5,10 +5,10 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from helpers import likelihoods
-from helpers.engine import paths
+from helpers.engine import stateless
 from helpers.engine.studies import paper
 from helpers.engine.studies import paper_algorithms as algorithms
 from helpers.engine.studies.stepping import Steps
@@ -32,7 +32,7 @@ class Training:
         self.figure, self.name = configuration["figure"], configuration["algorithm"]
         self.judge = "validation_bound" if self.figure == 2 else "validation_likelihood"
         keras.utils.set_random_seed(0)
-        self.points = tf.constant(digits["points"])
+        self.points = keras.Variable(digits["points"], trainable=False)
         sizes = self.points.shape[1], self.latents, paper.HIDDEN[self.figure]
         encoder, decoder = algorithms.networks(*sizes)
         nll = likelihoods.Bernoulli().negative_log_likelihood
@@ -44,9 +44,12 @@ class Training:
         self.optimizer.build(self.trained)
         more, step = self.batches() if has_encoder else self.chains()
         kept = [*self.trained, *self.optimizer.variables, *more]
-        stem = "_".join(str(configuration[key]) for key in paper.KEYS[:-1])
-        file = paths.build_folder() / "paper" / f"{stem}_{rate}.npz"
-        self.steps = Steps(step, kept, file, self.together)
+        file = paper.state_file(configuration, f"{rate}.npz")
+        self.steps = Steps(step, kept, file, self.together, known=[self.points])
+        self.loss_of = stateless.compiled(
+            lambda x: algorithms.aevb_loss(self.model, x, stateless.seeds_of(1, 0)),
+            self.trained,
+        )
 
     def batches(self):
         """Return no more variables, and a step of AEVB or wake-sleep."""
@@ -54,12 +57,12 @@ class Training:
         self.samples, self.together = paper.BATCH, paper.TOGETHER
 
         def step(number):
-            seeds = tf.unstack(tf.random.split(tf.stack([0, number]), 3))
-            size, count = (paper.BATCH,), len(self.points)
-            rows = tf.random.stateless_uniform(size, seeds[0], 0, count, tf.int32)
-            grey = tf.gather(self.points, rows)
-            tossed = tf.random.stateless_uniform(grey.shape, seeds[1]) < grey
-            x = tf.cast(tossed, tf.float32)
+            seeds = stateless.split(stateless.seeds_of(0, number), 3)
+            count = self.points.shape[0]
+            rows = stateless.integers((paper.BATCH,), seeds[0], count)
+            grey = ops.take(self.points, rows, axis=0)
+            tossed = stateless.uniform(grey.shape, seeds[1]) < grey
+            x = ops.cast(tossed, "float32")
             self.update(lambda: loss(self.model, x, seeds[2]))
 
         return [], step
@@ -70,21 +73,22 @@ class Training:
         Samples are counted through the decoder, in trajectories too.
         """
         self.samples = paper.BATCH * (paper.LEAPS + paper.UPDATES)
-        self.together = paper.TOGETHER // 5
-        blocks = tf.reshape(self.points, (-1, paper.BATCH, self.points.shape[1]))
-        shape = (*blocks.shape[:2], self.latents)
-        z = tf.Variable(tf.random.stateless_normal(shape, [0, 0]))
-        sizes = tf.Variable(tf.fill((*shape[:2], 1), 0.1))
+        self.together = paper.TOGETHER // 25
+        count = self.points.shape[0]
+        first = stateless.normal((count, self.latents), stateless.seeds_of(1, 0))
+        z = keras.Variable(first, trainable=False)
+        sizes = keras.Variable(np.full((count, 1), 0.1, "float32"), trainable=False)
 
         def step(number):
-            block = number % len(blocks)
-            here = [tf.gather(array, block) for array in (blocks, z, sizes)]
+            rows = (number * paper.BATCH + ops.arange(paper.BATCH)) % count
+            here = [ops.take(each, rows, axis=0) for each in (self.points, z, sizes)]
             options = {"leaps": paper.LEAPS, "updates": paper.UPDATES}
-            options |= {"seeds": tf.stack([0, number]), "update": self.update}
+            seeds = stateless.seeds_of(0, number)
+            options |= {"seeds": seeds, "update": self.update}
             found = algorithms.mcem_step(self.model, *here, **options)
             for variable, value in zip((z, sizes), found, strict=True):
-                place = [[block]]
-                variable.assign(tf.tensor_scatter_nd_update(variable, place, [value]))
+                changed = ops.scatter_update(variable, rows[:, None], value)
+                variable.assign(changed)
 
         return [z, sizes], step
 
@@ -93,10 +97,13 @@ class Training:
 
         A loss is a mean over digits, and the prior counts once for all of them.
         """
-        with tf.GradientTape() as tape:
-            decay = sum(tf.reduce_sum(w**2) for w in self.trained) / 2
-            value = loss() + decay / len(self.points)
-        self.optimizer.apply(tape.gradient(value, self.trained), self.trained)
+
+        def with_prior():
+            decay = sum(ops.sum(ops.square(w)) for w in self.trained) / 2
+            return loss() + decay / self.points.shape[0]
+
+        found = stateless.gradients(with_prior, self.trained)
+        self.optimizer.apply(found, self.trained)
 
     def rounded(self, samples: float) -> int:
         """Return the samples seen where the training stops that is to see so many."""
@@ -110,6 +117,7 @@ class Training:
             return
         self.steps.go_to(samples // self.samples)
         times = {name: getattr(self.steps, name) for name in paper.TIMES}
+        times |= {"machine": stateless.machine()}
         self.steps.rows.append({"samples": samples, **self.measured(), **times})
         self.steps.keep()
 
@@ -131,13 +139,9 @@ class Training:
     @functools.cached_property
     def likelihood(self):
         """The estimator of ln p(x), compiled once."""
-        return algorithms.Likelihood(self.model.log_joint, self.latents)
+        log_joint, weights = self.model.log_joint, self.model.decoder.variables
+        return algorithms.Likelihood(log_joint, self.latents, weights)
 
     def bound(self, x: np.ndarray) -> float:
         """Return the mean ELBO of pictures, with one z each."""
-        parts = np.split(x, range(1000, len(x), 1000))
-        each = [
-            float(algorithms.aevb_loss(self.model, tf.constant(part), [1, place]))
-            for place, part in enumerate(parts)
-        ]
-        return -float(np.average(each, weights=[len(part) for part in parts]))
+        return -float(self.loss_of(ops.convert_to_tensor(x)))

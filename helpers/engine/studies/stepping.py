@@ -25,7 +25,7 @@ class Steps:
         variables: all that it changes.
         file: where they are kept, with what has been counted and measured.
         together: how many steps XLA compiles as one.
-        data: large arrays that ``step`` takes too.
+        known: variables that it reads alone, such as data.
 
     Attributes:
         done: steps.
@@ -40,12 +40,12 @@ class Steps:
         variables: list,
         file: Path,
         together: int = 50,
-        data: Sequence = (),
+        known: Sequence = (),
     ):
         self.variables, self.file, self.together = list(variables), file, together
         self.done, self.seconds, self.processor_seconds = 0, 0.0, 0.0
         self.rows: list[dict] = []
-        self.several = stateless.repeated(step, self.variables, together, data)
+        self.several = stateless.repeated(step, self.variables, together, known)
         if file.exists():
             self.restore()
 
