@@ -318,6 +318,7 @@ def tiny(monkeypatch, tmp_path):
     for name, options in ladder.RUNGS.items():
         small = {"widths": [8] * len(options["widths"])}
         small |= {"components": 5} if "components" in options else {}
+        small |= {"prior": "normal"} if name in ("conv", "hierarchy") else {}
         monkeypatch.setitem(ladder.RUNGS, name, options | small)
     monkeypatch.setattr(ladder, "load", lambda: digits)
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
@@ -336,25 +337,23 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.mark.parametrize(
-    "rung", ["plain", "vamp", "flow_posterior", "two_layers", "conv", "hierarchy"]
-)
+@pytest.mark.parametrize("rung", ["plain", "vamp", "two_layers", "hierarchy", "conv"])
 def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, eager):
     eager(rung != "two_layers")  # XLA would take half a minute for each
-    each = {"rung": rung, "steps": 20, "rate": 3e-3, "seed": 1}
+    each = {"rung": rung, "steps": 10, "rate": 3e-3, "seed": 1}
     made = ladder.run(each)
     [row], curve = made["ladder"], made["ladder_curves"]
     assert {*row, *ladder.KEYS} == {*ladder.COLUMNS}
     assert {*curve[0], *ladder.KEYS} == {*ladder.CURVES}
-    assert [point["step"] for point in curve] == [10, 20]
+    assert [point["step"] for point in curve] == [5, 10]
     assert -row["nll"] == pytest.approx(row["elbo"] + row["gap"], abs=1e-3)
     assert row["gap"] > 0 and row["nll"] < 50
     assert row["elbo"] == pytest.approx(row["validation_elbo"], abs=1.5)
-    assert row["done"] == 20 and row["nll_all"] is None
+    assert row["done"] == 10 and row["nll_all"] is None
     again = ladder.run(each)  # nothing is left to train: the same weights
     assert again["ladder_curves"] == curve
     assert again["ladder"][0]["nll"] == pytest.approx(row["nll"], abs=1e-4)
-    with np.load(tmp_path / "ladder" / f"{rung}_20_0.003_1.weights.npz") as archive:
+    with np.load(tmp_path / "ladder" / f"{rung}_10_0.003_1.weights.npz") as archive:
         assert sum(archive[name].size for name in archive.files) == row["parameters"]
 
 
