@@ -439,7 +439,9 @@ def ladder() -> None:
     print("nats  seconds  machine            rung")
     for best in ladder_study.board(rows):
         told = f"{best['rung']}, {best['steps']} steps: {float(best['nll']):.2f} nats"
-        print(f"{best['target']:4d}{best['seconds']:9.0f}  {best['machine']:18s} {told}")
+        print(
+            f"{best['target']:4d}{best['seconds']:9.0f}  {best['machine']:18s} {told}"
+        )
 
 
 PARTS = (digits, step, evaluation, cats, growth, films, imports, gpu, processes, ladder)
