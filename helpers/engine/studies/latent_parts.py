@@ -162,50 +162,57 @@ def train_denoiser(model, vae, x: dict, stage: int, **length) -> Training:
     count, shape = BATCHES["denoiser"], model.code_shape
     posterior = outputter(vae.posterior, vae.variables)
     means, logs = posterior(both_ways(x["train"]))
-    centre, spread = means.mean((0, 1, 2)), means.var((0, 1, 2))
-    model.centre.assign(centre)
-    model.spread.assign(np.sqrt(spread + np.exp(logs).mean((0, 1, 2))))
+    model.centre.assign(means.mean((0, 1, 2)))
+    variance = means.var((0, 1, 2)) + np.exp(logs).mean((0, 1, 2))
+    model.spread.assign(np.sqrt(variance))
     data = [fixed(each.astype("float16")) for each in (means, logs)]
-    fit = [fixed(ops.convert_to_numpy(v)) for v in (model.centre, model.spread)]
+    data += [fixed(ops.convert_to_numpy(v)) for v in (model.centre, model.spread)]
 
     def batch(seeds):
-        seeds = stateless.split(seeds, 4)
-        rows = stateless.integers((count,), seeds[0], len(means))
-        mean, log = (
-            ops.cast(ops.take(ops.convert_to_tensor(each), rows, axis=0), "float32")
-            for each in data
-        )
-        z = mean + ops.exp(0.5 * log) * stateless.normal((count, *shape), seeds[1])
-        z = (z - ops.convert_to_tensor(fit[0])) / ops.convert_to_tensor(fit[1])
-        times = diffusion.spread_times(count, seeds[2])
-        return z, times, stateless.normal((count, *shape), seeds[3])
+        first, second, third = stateless.split(seeds, 3)
+        z = drawn_codes(data, (count, *shape), first)
+        times = diffusion.spread_times(count, second)
+        return z, times, stateless.normal((count, *shape), third)
 
-    def loss(z, times, noise):
-        network = functools.partial(model.velocity, training=True)
-        error = diffusion.squared_error(network, z, times, noise)
-        return ops.mean(error) / math.prod(shape)
+    def terms(z, times, noise, training=False):
+        network = functools.partial(model.velocity, training=training)
+        return (diffusion.squared_error(network, z, times, noise) / math.prod(shape),)
 
     mean, log = posterior(x["validation"][:SOME])
-    z = model.standardised(mean + np.exp(0.5 * log) * normals(*mean.shape))
-    z, noise = ops.convert_to_numpy(z), normals(2, *mean.shape)[1]
-    times = ((np.arange(len(z)) + 0.5) / len(z)).astype("float32")
-
-    def terms(z, times, noise):
-        return (diffusion.squared_error(model.velocity, z, times, noise),)
-
+    draws = normals(2, *mean.shape)
+    z = model.standardised(mean + np.exp(0.5 * log) * draws[0])
+    times = ((np.arange(len(mean)) + 0.5) / len(mean)).astype("float32")
+    held_out = ops.convert_to_numpy(z), times, draws[1]
     means_of = averager(terms, model.variables)
-
-    def validation():
-        (error,) = means_of(z, times, noise)
-        return {"loss": error / math.prod(shape)}
-
     options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 25}
-    read = [*data, *fit]
     training = Training(
-        f"denoiser_{stage}", model, batch, loss, validation, read, **options
+        f"denoiser_{stage}",
+        model,
+        batch,
+        lambda *tensors: ops.mean(terms(*tensors, training=True)[0]),
+        lambda: {"loss": means_of(*held_out)[0]},
+        data,
+        **options,
     )
     training.go(**length)
     return training
+
+
+def drawn_codes(data: list, shape: tuple, seeds):
+    """Return codes of random pictures in a network's units, drawn from their q(z|x).
+
+    Args:
+        data: variables: all means and log variances, and the network's centre, spread.
+        shape: (count, rows, columns, channels).
+    """
+    first, second = stateless.split(seeds)
+    means, logs, centre, spread = map(ops.convert_to_tensor, data)
+    rows = stateless.integers(shape[:1], first, means.shape[0])
+    mean, log = (
+        ops.cast(ops.take(each, rows, axis=0), "float32") for each in (means, logs)
+    )
+    z = mean + ops.exp(0.5 * log) * stateless.normal(shape, second)
+    return (z - centre) / spread
 
 
 def train_vq(model, x: dict, stage: int, **length) -> Training:
@@ -221,7 +228,6 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
         return ops.mean(distortion) / values + ops.mean(pulls)
 
     held_out = as_floats(x["validation"][:SOME])
-
     means = averager(lambda part: model.terms(part)[:2], model.variables)
 
     def validation():
@@ -230,7 +236,21 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
         figures = {"distortion": bits(distortion, model), "pulls": float(pulls)}
         return {"loss": figures["distortion"], **figures, "perplexity": used}
 
-    some = x["train"][:PART]
+    options = {"rate": RATES["vq"], "together": 25}
+    options["between"] = reviver(model, x["train"][:PART])
+    training = Training(
+        f"vq_{stage}", model, batch, loss, validation, [data], **options
+    )
+    training.go(**length)
+    return training
+
+
+def reviver(model, x: np.ndarray):
+    """Return a function of the share that is done, called between chunks of steps.
+
+    Until ``REVIVED``, after every fourth chunk, it gives entries that none of some
+    pictures uses the place of a vector.
+    """
 
     def vectors_of(pixels):
         vectors = model.of_length_1(model.encoder(pixels))
@@ -239,20 +259,14 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
     look = stateless.compiled(vectors_of, model.variables, xla=False)
     chunks = itertools.count()
 
-    def revive(done):
-        """Give entries that none of some pictures uses the place of a vector."""
+    def revive(done: float) -> None:
         turn = next(chunks)
         if turn % 4 == 0 and done < REVIVED:
-            found = look(ops.convert_to_tensor(as_floats(some)))
+            found = look(ops.convert_to_tensor(as_floats(x)))
             vectors, indices = map(ops.convert_to_numpy, found)
             model.codebook.assign(revived(model.codebook, vectors, indices, turn))
 
-    options = {"rate": RATES["vq"], "together": 25, "between": revive}
-    training = Training(
-        f"vq_{stage}", model, batch, loss, validation, [data], **options
-    )
-    training.go(**length)
-    return training
+    return revive
 
 
 def revived(codebook, vectors, indices, seed: int) -> np.ndarray:

@@ -76,8 +76,8 @@ class Training:
         together: int = 50,
         between: Callable[[float], None] = lambda done: None,
     ):
-        self.between = between
         self.name, self.model, self.validation = name, model, validation
+        self.batch, self.loss, self.between = batch, loss, between
         self.weights, self.peak = model.trainable_variables, rate
         self.optimizer = keras.optimizers.Adam(
             rate,
@@ -89,22 +89,24 @@ class Training:
         )
         self.optimizer.build(self.weights)
         trained = {id(weight) for weight in self.weights}
-        others = [v for v in model.variables if id(v) not in trained]
-        seeds_of_layers = [v for v in others if "seed_generator" in v.path]
-
-        def step(number):
-            seeds, masks = stateless.split(stateless.seeds_of(0, number))
-            for place, variable in enumerate(seeds_of_layers):
-                fresh = stateless.split(masks, len(seeds_of_layers) + 1)[place]
-                variable.assign(ops.cast(fresh, variable.dtype))
-            tensors = batch(seeds)
-            slopes = stateless.gradients(lambda: loss(*tensors), self.weights, others)
-            self.optimizer.apply(slopes, self.weights)
-
-        kept = [*self.weights, *others, *self.optimizer.variables]
+        self.others = [v for v in model.variables if id(v) not in trained]
+        kept = [*self.weights, *self.others, *self.optimizer.variables]
         file = folder() / f"{name}.state.npz"
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.steps = Steps(step, kept, file, together, data, xla=False)
+        self.steps = Steps(self.step, kept, file, together, data, xla=False)
+
+    def step(self, number) -> None:
+        """Take a step; its noise, that of dropout too, comes from its number alone."""
+        seeds, masks = stateless.split(stateless.seeds_of(0, number))
+        layers = [v for v in self.others if "seed_generator" in v.path]
+        fresh = stateless.split(masks, len(layers) + 1)
+        for variable, mask in zip(layers, fresh, strict=False):
+            variable.assign(ops.cast(mask, variable.dtype))
+        tensors = self.batch(seeds)
+        slopes = stateless.gradients(
+            lambda: self.loss(*tensors), self.weights, self.others
+        )
+        self.optimizer.apply(slopes, self.weights)
 
     @property
     def rows(self) -> list[dict]:
