@@ -15,20 +15,18 @@ import numpy as np
 
 from helpers.engine.studies.cats import load
 
-STEPS = {"vae": 16_000, "denoiser": 40_000, "vq": 14_000, "prior": 24_000}
+RUNS = (
+    {"name": "vae", "stage": 1, "batch": 128, "rate": 1e-3, "beta": 1.0, "steps": 4825},
+    {"name": "vae", "stage": 2, "batch": 32, "rate": 5e-4, "beta": 1.0, "steps": 500},
+    {"name": "denoiser", "stage": 1, "batch": 64, "rate": 2e-3, "steps": 12_000},
+    {"name": "vq", "stage": 1, "batch": 128, "rate": 1e-3, "steps": 5300},
+    {"name": "prior", "stage": 1, "batch": 32, "rate": 1.5e-3, "steps": 6000},
+)
 NEEDS = {"denoiser": "vae", "prior": "vq"}
 KEYS = ("name", "stage")
 HELD_OUT = ("validation", "test")
-COLUMNS = (
-    *KEYS,
-    "machine",
-    "parameters",
-    "batch",
-    "rate",
-    "steps",
-    "seconds",
-    "chosen_step",
-)
+HOW = ("batch", "rate", "beta")
+COLUMNS = (*KEYS, "machine", "parameters", *HOW, "steps", "seconds", "chosen_step")
 COLUMNS += tuple(
     f"{part}_{figure}"
     for part in HELD_OUT
@@ -40,26 +38,25 @@ RESUMES = True
 
 
 def grid() -> list[dict]:
-    """Return every part, in the order in which they need each other."""
-    return [{"name": n, "stage": 1, "steps": steps} for n, steps in STEPS.items()]
+    """Return every run, in an order in which they find what they need."""
+    return [dict(run) for run in RUNS]
 
 
 def run(configuration: dict) -> dict[str, list[dict]]:
     """Train a part, ship its weights, and return its row and its curve.
 
     Args:
-        configuration: ``name`` and ``stage``; ``steps``, or ``seconds``; and, to try it
-            out, ``pictures`` to train with, and ``sizes`` of models by part.
+        configuration: one of ``RUNS``, or with ``seconds`` for ``steps``; and, to try
+            it out, ``pictures`` to train with, and ``sizes`` of models by part.
     """
     from helpers.engine.studies import latent_measured
-    from helpers.engine.studies import latent_parts as parts
     from helpers.engine.studies.latent_training import machine
 
     name, cats = configuration["name"], as_bytes(configuration.get("pictures"))
     model, below, training = trained(configuration, cats)
     chosen = min(training.rows, key=lambda row: row["loss"])
     row = {"machine": machine(), "parameters": model.count_params()}
-    row |= {"batch": parts.BATCHES[name], "rate": parts.RATES[name]}
+    row |= {key: configuration[key] for key in HOW if key in configuration}
     row |= {"steps": training.steps.done, "seconds": training.steps.seconds}
     row |= {"chosen_step": chosen["step"]}
     for part in HELD_OUT:
@@ -105,8 +102,6 @@ def trained(configuration: dict, cats: dict) -> tuple:
     from helpers.engine.studies import latent_parts as parts
 
     name, sizes = configuration["name"], configuration.get("sizes", {})
-    names = ("stage", "seconds", "steps")
-    length = {k: configuration[k] for k in names if k in configuration}
     below, given = None, ()
     if name in NEEDS:
         below = parts.built(NEEDS[name], sizes=sizes.get(NEEDS[name]))
@@ -115,7 +110,7 @@ def trained(configuration: dict, cats: dict) -> tuple:
     model = parts.built(name, True, sizes.get(name))
     if configuration["stage"] > 1:
         models.load_weights(model, shipped_file(name))
-    training = getattr(parts, f"train_{name}")(model, *given, cats, **length)
+    training = getattr(parts, f"train_{name}")(model, *given, cats, configuration)
     models.save_weights(model, shipped_file(name))
     model = parts.built(name, sizes=sizes.get(name))
     models.load_weights(model, shipped_file(name))
@@ -138,10 +133,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     for text in given.parts:
         name, _, seconds = text.partition(":")
-        if name not in STEPS:
-            parser.error(f"the parts are {', '.join(STEPS)}, not {name}")
-        length = {"seconds": float(seconds)} if seconds else {"steps": STEPS[name]}
-        configuration = {"name": name, "stage": given.stage, **length}
+        found = [r for r in RUNS if (r["name"], r["stage"]) == (name, given.stage)]
+        if not found:
+            known = ", ".join(f"{run['name']} {run['stage']}" for run in RUNS)
+            parser.error(f"the runs are {known}, not {name} {given.stage}")
+        configuration = dict(found[0])
+        if seconds:
+            del configuration["steps"]
+            configuration["seconds"] = float(seconds)
         record(configuration, run(configuration))
     return 0
 

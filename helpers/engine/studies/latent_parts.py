@@ -13,11 +13,8 @@ from helpers.engine import stateless
 from helpers.engine.studies.latent_training import Training
 
 PRECISION = "mixed_bfloat16"  # of networks in training; measured in float32
-BATCHES = {"vae": 128, "denoiser": 64, "vq": 128, "prior": 32}
-RATES = {"vae": 1e-3, "denoiser": 2e-3, "vq": 1e-3, "prior": 1.5e-3}
 DROPOUT = {"denoiser": 0.0, "prior": 0.1}
 DECAY = {"denoiser": 0.02, "prior": 0.1}  # per step, times the learning rate
-BETA = 0.25  # of the VAE: sharper pictures than its ELBO asks for
 SOME, PART = 1000, 250  # validation pictures on the way; pictures per call
 REVIVED = 0.6  # the share of a training in which unused entries get a new place
 FIRST = 0.02  # the time at which the bound of a diffusion begins
@@ -91,12 +88,22 @@ def normals(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def train_vae(model, x: dict, stage: int, **length) -> Training:
-    """Train the spatial VAE on its ELBO, the rate counted ``BETA`` times.
+def trained(how: dict, model, *arguments, **options) -> Training:
+    """Return the finished ``Training`` of a model by a row of ``latent_cats.RUNS``."""
+    options |= {"rate": how["rate"], "decay": DECAY.get(how["name"], 0.0)}
+    training = Training(f"{how['name']}_{how['stage']}", model, *arguments, **options)
+    training.go(how.get("steps", 0), how.get("seconds", 0.0))
+    return training
 
-    ``x`` are uint8 pictures by part.
+
+def train_vae(model, x: dict, how: dict) -> Training:
+    """Train the spatial VAE on its ELBO, the rate counted ``beta`` times.
+
+    Args:
+        x: uint8 pictures by part.
+        how: a row of ``latent_cats.RUNS``.
     """
-    data, count = fixed(x["train"]), BATCHES["vae"]
+    data, count, beta = fixed(x["train"]), how["batch"], how["beta"]
     values = values_of(model)
 
     def batch(seeds):
@@ -106,7 +113,7 @@ def train_vae(model, x: dict, stage: int, **length) -> Training:
 
     def loss(drawn, noise):
         rate, distortion = model.terms(drawn, noise)
-        return ops.mean(BETA * rate + distortion) / values
+        return ops.mean(beta * rate + distortion) / values
 
     held_out = as_floats(x["validation"][:SOME])
     noise = normals(len(held_out), *model.code_shape)
@@ -115,15 +122,10 @@ def train_vae(model, x: dict, stage: int, **length) -> Training:
     def validation():
         rate, distortion = means(held_out, noise)
         figures = {"rate": bits(rate, model), "distortion": bits(distortion, model)}
-        loss = BETA * figures["rate"] + figures["distortion"]
+        loss = beta * figures["rate"] + figures["distortion"]
         return {"loss": loss, **figures}
 
-    options = {"rate": RATES["vae"], "together": 25}
-    training = Training(
-        f"vae_{stage}", model, batch, loss, validation, [data], **options
-    )
-    training.go(**length)
-    return training
+    return trained(how, model, batch, loss, validation, [data])
 
 
 def as_floats(x: np.ndarray) -> np.ndarray:
@@ -157,9 +159,9 @@ def outputter(function, variables):
     return outputs
 
 
-def train_denoiser(model, vae, x: dict, stage: int, **length) -> Training:
+def train_denoiser(model, vae, x: dict, how: dict) -> Training:
     """Train the diffusion of codes, drawn anew from the posteriors of pictures."""
-    count, shape = BATCHES["denoiser"], model.code_shape
+    count, shape = how["batch"], model.code_shape
     posterior = outputter(vae.posterior, vae.variables)
     means, logs = posterior(both_ways(x["train"]))
     model.centre.assign(means.mean((0, 1, 2)))
@@ -184,18 +186,14 @@ def train_denoiser(model, vae, x: dict, stage: int, **length) -> Training:
     times = ((np.arange(len(mean)) + 0.5) / len(mean)).astype("float32")
     held_out = ops.convert_to_numpy(z), times, draws[1]
     means_of = averager(terms, model.variables)
-    options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 25}
-    training = Training(
-        f"denoiser_{stage}",
+    return trained(
+        how,
         model,
         batch,
         lambda *tensors: ops.mean(terms(*tensors, training=True)[0]),
         lambda: {"loss": means_of(*held_out)[0]},
         data,
-        **options,
     )
-    training.go(**length)
-    return training
 
 
 def drawn_codes(data: list, shape: tuple, seeds):
@@ -215,9 +213,9 @@ def drawn_codes(data: list, shape: tuple, seeds):
     return (z - centre) / spread
 
 
-def train_vq(model, x: dict, stage: int, **length) -> Training:
+def train_vq(model, x: dict, how: dict) -> Training:
     """Train the VQ-VAE: bits of a value, and the pulls of codebook and vectors."""
-    data, count = fixed(x["train"]), BATCHES["vq"]
+    data, count = fixed(x["train"]), how["batch"]
     values = values_of(model)
 
     def batch(seeds):
@@ -236,13 +234,8 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
         figures = {"distortion": bits(distortion, model), "pulls": float(pulls)}
         return {"loss": figures["distortion"], **figures, "perplexity": used}
 
-    options = {"rate": RATES["vq"], "together": 25}
-    options["between"] = reviver(model, x["train"][:PART])
-    training = Training(
-        f"vq_{stage}", model, batch, loss, validation, [data], **options
-    )
-    training.go(**length)
-    return training
+    revive = reviver(model, x["train"][:PART])
+    return trained(how, model, batch, loss, validation, [data], between=revive)
 
 
 def reviver(model, x: np.ndarray):
@@ -279,9 +272,9 @@ def revived(codebook, vectors, indices, seed: int) -> np.ndarray:
     return book
 
 
-def train_prior(model, vq, x: dict, stage: int, **length) -> Training:
+def train_prior(model, vq, x: dict, how: dict) -> Training:
     """Train the prior of indices on the maps of pictures, mirrored too."""
-    count = BATCHES["prior"]
+    count = how["batch"]
 
     def indices_of(pixels):
         return (vq.nearest(vq.of_length_1(vq.encoder(pixels))),)
@@ -304,12 +297,7 @@ def train_prior(model, vq, x: dict, stage: int, **length) -> Training:
         (nats,) = means(held_out)
         return {"loss": nats / places}
 
-    options = {"rate": RATES["prior"], "decay": DECAY["prior"], "together": 25}
-    training = Training(
-        f"prior_{stage}", model, batch, loss, validation, [maps], **options
-    )
-    training.go(**length)
-    return training
+    return trained(how, model, batch, loss, validation, [maps])
 
 
 def psnr(model, x: np.ndarray) -> float:

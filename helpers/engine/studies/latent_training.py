@@ -73,7 +73,7 @@ class Training:
         data: list,
         rate: float,
         decay: float = 0.0,
-        together: int = 50,
+        together: int = 25,
         between: Callable[[float], None] = lambda done: None,
     ):
         self.name, self.model, self.validation = name, model, validation
