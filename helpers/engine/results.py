@@ -21,7 +21,6 @@ from helpers.engine.studies import (
     factors,
     families,
     latent_cats,
-    latent_judged,
     planes,
     recipes,
 )
@@ -38,7 +37,6 @@ STUDIES = {
         diagnose,
         cats,
         latent_cats,
-        latent_judged,
     )
 }
 Rows = dict[str, list[dict]]  # by table
