@@ -22,7 +22,6 @@ from helpers.engine.studies import (
     families,
     ladder,
     latent_cats,
-    latent_judged,
     paper,
     planes,
     recipes,
@@ -41,8 +40,7 @@ STUDIES = {
         cats,
         ladder,
         latent_cats,
-        latent_judged,
-        paper,
+            paper,
     )
 }
 Rows = dict[str, list[dict]]  # by table

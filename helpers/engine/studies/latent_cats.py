@@ -1,11 +1,10 @@
-"""Cats from codes: a spatial VAE and a diffusion of its codes, a VQ-VAE and a prior.
+"""Cats from codes that are maps: a spatial VAE, and a VQ-VAE.
 
 python -m helpers.engine.studies.latent_cats PART[:SECONDS] ... [--stage N]
 
 trains parts one after the other, each for its steps or for so many seconds, ships their
-weights and writes their rows; a sheet of pictures goes to ``build/latent_cats``. The
-denoiser needs the VAE's weights, and the prior the VQ-VAE's. A later stage goes on from
-the weights that ship, of 16 bits, with a fresh optimiser.
+weights and writes their rows; a sheet of pictures goes to ``build/latent_cats``. A
+later stage goes on from the weights that ship, of 16 bits, with a fresh optimiser.
 """
 
 import argparse
@@ -15,20 +14,15 @@ import numpy as np
 
 from helpers.engine.studies.cats import load
 
-STEPS = {"vae": 16_000, "denoiser": 40_000, "vq": 14_000, "prior": 24_000}
-NEEDS = {"denoiser": "vae", "prior": "vq"}
+RUNS = (
+    {"name": "vae", "stage": 1, "batch": 128, "rate": 1e-3, "beta": 1.0, "steps": 4825},
+    {"name": "vae", "stage": 2, "batch": 32, "rate": 5e-4, "beta": 1.0, "steps": 500},
+    {"name": "vq", "stage": 1, "batch": 128, "rate": 1e-3, "steps": 5300},
+)
 KEYS = ("name", "stage")
 HELD_OUT = ("validation", "test")
-COLUMNS = (
-    *KEYS,
-    "machine",
-    "parameters",
-    "batch",
-    "rate",
-    "steps",
-    "seconds",
-    "chosen_step",
-)
+HOW = ("batch", "rate", "beta")
+COLUMNS = (*KEYS, "machine", "parameters", *HOW, "steps", "seconds", "chosen_step")
 COLUMNS += tuple(
     f"{part}_{figure}"
     for part in HELD_OUT
@@ -40,35 +34,34 @@ RESUMES = True
 
 
 def grid() -> list[dict]:
-    """Return every part, in the order in which they need each other."""
-    return [{"name": n, "stage": 1, "steps": steps} for n, steps in STEPS.items()]
+    """Return every run, in an order in which they find what they need."""
+    return [dict(run) for run in RUNS]
 
 
 def run(configuration: dict) -> dict[str, list[dict]]:
     """Train a part, ship its weights, and return its row and its curve.
 
     Args:
-        configuration: ``name`` and ``stage``; ``steps``, or ``seconds``; and, to try it
-            out, ``pictures`` to train with, and ``sizes`` of models by part.
+        configuration: one of ``RUNS``, or with ``seconds`` for ``steps``; and, to try
+            it out, ``pictures`` to train with, and ``sizes`` of models by part.
     """
     from helpers.engine.studies import latent_measured
-    from helpers.engine.studies import latent_parts as parts
-    from helpers.engine.studies.latent_training import machine
+    from helpers.engine import stateless
 
     name, cats = configuration["name"], as_bytes(configuration.get("pictures"))
-    model, below, training = trained(configuration, cats)
+    model, training = trained(configuration, cats)
     chosen = min(training.rows, key=lambda row: row["loss"])
-    row = {"machine": machine(), "parameters": model.count_params()}
-    row |= {"batch": parts.BATCHES[name], "rate": parts.RATES[name]}
+    row = {"machine": stateless.machine(), "parameters": model.count_params()}
+    row |= {key: configuration[key] for key in HOW if key in configuration}
     row |= {"steps": training.steps.done, "seconds": training.steps.seconds}
     row |= {"chosen_step": chosen["step"]}
     for part in HELD_OUT:
-        figures = latent_measured.measured(name, model, below, cats[part])
+        figures = latent_measured.measured(name, model, cats[part])
         row |= {f"{part}_{figure}": value for figure, value in figures.items()}
     rows = {"latent_cats": [row]}
     curve = [{k: r[k] for k in CURVES if k in r} for r in training.rows]
     result = {**rows, "latent_cats_curves": curve}
-    latent_measured.sheet(name, model, below, cats["validation"])
+    latent_measured.sheet(name, model, cats["validation"])
     return result
 
 
@@ -97,29 +90,19 @@ def as_bytes(limit: int | None = None) -> dict[str, np.ndarray]:
 
 
 def trained(configuration: dict, cats: dict) -> tuple:
-    """Return a part's model as it ships, what it stands on or None, and its training.
-
-    What a part stands on has weights of 16 bits, as it ships too.
-    """
+    """Return a part's model, with weights of 16 bits as it ships, and its training."""
     from helpers import models
     from helpers.engine.studies import latent_parts as parts
 
     name, sizes = configuration["name"], configuration.get("sizes", {})
-    names = ("stage", "seconds", "steps")
-    length = {k: configuration[k] for k in names if k in configuration}
-    below, given = None, ()
-    if name in NEEDS:
-        below = parts.built(NEEDS[name], sizes=sizes.get(NEEDS[name]))
-        models.load_weights(below, shipped_file(NEEDS[name]))
-        given = (below,)
     model = parts.built(name, True, sizes.get(name))
     if configuration["stage"] > 1:
         models.load_weights(model, shipped_file(name))
-    training = getattr(parts, f"train_{name}")(model, *given, cats, **length)
+    training = getattr(parts, f"train_{name}")(model, cats, configuration)
     models.save_weights(model, shipped_file(name))
     model = parts.built(name, sizes=sizes.get(name))
     models.load_weights(model, shipped_file(name))
-    return model, below, training
+    return model, training
 
 
 def shipped_file(name: str):
@@ -138,10 +121,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     for text in given.parts:
         name, _, seconds = text.partition(":")
-        if name not in STEPS:
-            parser.error(f"the parts are {', '.join(STEPS)}, not {name}")
-        length = {"seconds": float(seconds)} if seconds else {"steps": STEPS[name]}
-        configuration = {"name": name, "stage": given.stage, **length}
+        found = [r for r in RUNS if (r["name"], r["stage"]) == (name, given.stage)]
+        if not found:
+            known = ", ".join(f"{run['name']} {run['stage']}" for run in RUNS)
+            parser.error(f"the runs are {known}, not {name} {given.stage}")
+        configuration = dict(found[0])
+        if seconds:
+            del configuration["steps"]
+            configuration["seconds"] = float(seconds)
         record(configuration, run(configuration))
     return 0
 

@@ -1,6 +1,5 @@
-"""The four parts of ``latent_cats``: how each is built, trained and measured."""
+"""The two parts of ``latent_cats``: how each is built, trained and measured."""
 
-import functools
 import itertools
 import math
 
@@ -8,32 +7,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from helpers import diffusion, models
+from helpers import models
 from helpers.engine import stateless
 from helpers.engine.studies.latent_training import Training
 
 PRECISION = "mixed_bfloat16"  # of networks in training; measured in float32
-BATCHES = {"vae": 128, "denoiser": 64, "vq": 128, "prior": 32}
-RATES = {"vae": 1e-3, "denoiser": 2e-3, "vq": 1e-3, "prior": 1.5e-3}
-DROPOUT = {"denoiser": 0.0, "prior": 0.1}
-DECAY = {"denoiser": 0.02, "prior": 0.1}  # per step, times the learning rate
-BETA = 0.25  # of the VAE: sharper pictures than its ELBO asks for
 SOME, PART = 1000, 250  # validation pictures on the way; pictures per call
 REVIVED = 0.6  # the share of a training in which unused entries get a new place
-FIRST = 0.02  # the time at which the bound of a diffusion begins
 
 
 def built(name: str, in_training: bool = False, sizes: dict | None = None):
     """Return the model of a part, untrained; ``sizes`` change what it is built with."""
-    kinds = {"vae": models.SpatialVAE, "denoiser": models.CodeDiffusion}
-    kinds |= {"vq": models.VQVAE, "prior": models.IndexPrior}
-    options = dict(sizes or {})
-    if name in DROPOUT and in_training:
-        options = {"dropout": DROPOUT[name]} | options
+    kinds = {"vae": models.SpatialVAE, "vq": models.VQVAE}
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(PRECISION if in_training else "float32")
     try:
-        return kinds[name](**options)
+        return kinds[name](**(sizes or {}))
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -91,12 +80,23 @@ def normals(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def train_vae(model, x: dict, stage: int, **length) -> Training:
-    """Train the spatial VAE on its ELBO, the rate counted ``BETA`` times.
+def trained(how: dict, model, *arguments, **options) -> Training:
+    """Return the finished ``Training`` of a model by a row of ``latent_cats.RUNS``."""
+    training = Training(
+        f"{how['name']}_{how['stage']}", model, *arguments, rate=how["rate"], **options
+    )
+    training.go(how.get("steps", 0), how.get("seconds", 0.0))
+    return training
 
-    ``x`` are uint8 pictures by part.
+
+def train_vae(model, x: dict, how: dict) -> Training:
+    """Train the spatial VAE on its ELBO, the rate counted ``beta`` times.
+
+    Args:
+        x: uint8 pictures by part.
+        how: a row of ``latent_cats.RUNS``.
     """
-    data, count = fixed(x["train"]), BATCHES["vae"]
+    data, count, beta = fixed(x["train"]), how["batch"], how["beta"]
     values = values_of(model)
 
     def batch(seeds):
@@ -106,7 +106,7 @@ def train_vae(model, x: dict, stage: int, **length) -> Training:
 
     def loss(drawn, noise):
         rate, distortion = model.terms(drawn, noise)
-        return ops.mean(BETA * rate + distortion) / values
+        return ops.mean(beta * rate + distortion) / values
 
     held_out = as_floats(x["validation"][:SOME])
     noise = normals(len(held_out), *model.code_shape)
@@ -115,15 +115,10 @@ def train_vae(model, x: dict, stage: int, **length) -> Training:
     def validation():
         rate, distortion = means(held_out, noise)
         figures = {"rate": bits(rate, model), "distortion": bits(distortion, model)}
-        loss = BETA * figures["rate"] + figures["distortion"]
+        loss = beta * figures["rate"] + figures["distortion"]
         return {"loss": loss, **figures}
 
-    options = {"rate": RATES["vae"], "together": 25}
-    training = Training(
-        f"vae_{stage}", model, batch, loss, validation, [data], **options
-    )
-    training.go(**length)
-    return training
+    return trained(how, model, batch, loss, validation, [data])
 
 
 def as_floats(x: np.ndarray) -> np.ndarray:
@@ -131,86 +126,9 @@ def as_floats(x: np.ndarray) -> np.ndarray:
     return x.astype("float32") / 255
 
 
-def both_ways(x: np.ndarray) -> np.ndarray:
-    """Return pictures (n, h, w, 3) and their mirror images, (2n, h, w, 3)."""
-    return np.concatenate([x, x[:, :, ::-1]])
-
-
-def outputter(function, variables):
-    """Return a function of uint8 pictures: what ``function`` of floats gives, arrays.
-
-    It calls ``function``, traced once, on parts of ``PART`` pictures, the last one
-    filled up.
-    """
-    compiled = stateless.compiled(function, variables, xla=False)
-
-    def outputs(x: np.ndarray) -> list[np.ndarray]:
-        found = []
-        for i in range(0, len(x), PART):
-            part = as_floats(x[i : i + PART])
-            here = len(part)
-            part = np.pad(part, ((0, PART - here), (0, 0), (0, 0), (0, 0)))
-            values = compiled(ops.convert_to_tensor(part))
-            found.append([ops.convert_to_numpy(value)[:here] for value in values])
-        return [np.concatenate(each) for each in zip(*found, strict=True)]
-
-    return outputs
-
-
-def train_denoiser(model, vae, x: dict, stage: int, **length) -> Training:
-    """Train the diffusion of codes, drawn anew from the posteriors of pictures."""
-    count, shape = BATCHES["denoiser"], model.code_shape
-    posterior = outputter(vae.posterior, vae.variables)
-    means, logs = posterior(both_ways(x["train"]))
-    centre, spread = means.mean((0, 1, 2)), means.var((0, 1, 2))
-    model.centre.assign(centre)
-    model.spread.assign(np.sqrt(spread + np.exp(logs).mean((0, 1, 2))))
-    data = [fixed(each.astype("float16")) for each in (means, logs)]
-    fit = [fixed(ops.convert_to_numpy(v)) for v in (model.centre, model.spread)]
-
-    def batch(seeds):
-        seeds = stateless.split(seeds, 4)
-        rows = stateless.integers((count,), seeds[0], len(means))
-        mean, log = (
-            ops.cast(ops.take(ops.convert_to_tensor(each), rows, axis=0), "float32")
-            for each in data
-        )
-        z = mean + ops.exp(0.5 * log) * stateless.normal((count, *shape), seeds[1])
-        z = (z - ops.convert_to_tensor(fit[0])) / ops.convert_to_tensor(fit[1])
-        times = diffusion.spread_times(count, seeds[2])
-        return z, times, stateless.normal((count, *shape), seeds[3])
-
-    def loss(z, times, noise):
-        network = functools.partial(model.velocity, training=True)
-        error = diffusion.squared_error(network, z, times, noise)
-        return ops.mean(error) / math.prod(shape)
-
-    mean, log = posterior(x["validation"][:SOME])
-    z = model.standardised(mean + np.exp(0.5 * log) * normals(*mean.shape))
-    z, noise = ops.convert_to_numpy(z), normals(2, *mean.shape)[1]
-    times = ((np.arange(len(z)) + 0.5) / len(z)).astype("float32")
-
-    def terms(z, times, noise):
-        return (diffusion.squared_error(model.velocity, z, times, noise),)
-
-    means_of = averager(terms, model.variables)
-
-    def validation():
-        (error,) = means_of(z, times, noise)
-        return {"loss": error / math.prod(shape)}
-
-    options = {"rate": RATES["denoiser"], "decay": DECAY["denoiser"], "together": 25}
-    read = [*data, *fit]
-    training = Training(
-        f"denoiser_{stage}", model, batch, loss, validation, read, **options
-    )
-    training.go(**length)
-    return training
-
-
-def train_vq(model, x: dict, stage: int, **length) -> Training:
+def train_vq(model, x: dict, how: dict) -> Training:
     """Train the VQ-VAE: bits of a value, and the pulls of codebook and vectors."""
-    data, count = fixed(x["train"]), BATCHES["vq"]
+    data, count = fixed(x["train"]), how["batch"]
     values = values_of(model)
 
     def batch(seeds):
@@ -221,7 +139,6 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
         return ops.mean(distortion) / values + ops.mean(pulls)
 
     held_out = as_floats(x["validation"][:SOME])
-
     means = averager(lambda part: model.terms(part)[:2], model.variables)
 
     def validation():
@@ -230,7 +147,16 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
         figures = {"distortion": bits(distortion, model), "pulls": float(pulls)}
         return {"loss": figures["distortion"], **figures, "perplexity": used}
 
-    some = x["train"][:PART]
+    revive = reviver(model, x["train"][:PART])
+    return trained(how, model, batch, loss, validation, [data], between=revive)
+
+
+def reviver(model, x: np.ndarray):
+    """Return a function of the share that is done, called between chunks of steps.
+
+    Until ``REVIVED``, after every fourth chunk, it gives entries that none of some
+    pictures uses the place of a vector.
+    """
 
     def vectors_of(pixels):
         vectors = model.of_length_1(model.encoder(pixels))
@@ -239,20 +165,14 @@ def train_vq(model, x: dict, stage: int, **length) -> Training:
     look = stateless.compiled(vectors_of, model.variables, xla=False)
     chunks = itertools.count()
 
-    def revive(done):
-        """Give entries that none of some pictures uses the place of a vector."""
+    def revive(done: float) -> None:
         turn = next(chunks)
         if turn % 4 == 0 and done < REVIVED:
-            found = look(ops.convert_to_tensor(as_floats(some)))
+            found = look(ops.convert_to_tensor(as_floats(x)))
             vectors, indices = map(ops.convert_to_numpy, found)
             model.codebook.assign(revived(model.codebook, vectors, indices, turn))
 
-    options = {"rate": RATES["vq"], "together": 25, "between": revive}
-    training = Training(
-        f"vq_{stage}", model, batch, loss, validation, [data], **options
-    )
-    training.go(**length)
-    return training
+    return revive
 
 
 def revived(codebook, vectors, indices, seed: int) -> np.ndarray:
@@ -263,39 +183,6 @@ def revived(codebook, vectors, indices, seed: int) -> np.ndarray:
     rows = np.random.default_rng(seed).integers(len(vectors), size=unused.sum())
     book[unused] = vectors[rows]
     return book
-
-
-def train_prior(model, vq, x: dict, stage: int, **length) -> Training:
-    """Train the prior of indices on the maps of pictures, mirrored too."""
-    count = BATCHES["prior"]
-
-    def indices_of(pixels):
-        return (vq.nearest(vq.of_length_1(vq.encoder(pixels))),)
-
-    indices = outputter(indices_of, vq.variables)
-    maps = fixed(indices(both_ways(x["train"]))[0].astype("int32"))
-    held_out = indices(x["validation"][:SOME])[0]
-    places = model.rows * model.columns
-
-    def batch(seeds):
-        rows = stateless.integers((count,), seeds, maps.shape[0])
-        return (ops.take(ops.convert_to_tensor(maps), rows, axis=0),)
-
-    def loss(drawn):
-        return ops.mean(model.nats(drawn, training=True)) / places
-
-    means = averager(lambda part: (model.nats(part),), model.variables)
-
-    def validation():
-        (nats,) = means(held_out)
-        return {"loss": nats / places}
-
-    options = {"rate": RATES["prior"], "decay": DECAY["prior"], "together": 25}
-    training = Training(
-        f"prior_{stage}", model, batch, loss, validation, [maps], **options
-    )
-    training.go(**length)
-    return training
 
 
 def psnr(model, x: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from helpers.engine.studies.stepping import Steps
 
 MARKS = 12  # measurements on the way
 RISE = 0.05  # the share of a training in which the rate rises; then it falls to 0
-AVERAGED = {"NVIDIA": 0.999, "": 0.995}  # of the weights' moving average, per step
+AVERAGED = {True: 0.995, False: 0.999}  # of the weights' average per step, by "cores"
 EACH = 30.0  # seconds between two states kept
 
 
@@ -23,19 +23,9 @@ def folder():
     return paths.build_folder() / "latent_cats"
 
 
-def machine() -> str:
-    """Return what computes here: the name of a GPU, or how many cores."""
-    if not ON_TENSORFLOW:
-        import jax
-
-        if jax.default_backend() == "gpu":
-            return jax.devices()[0].device_kind
-    return f"{len(os.sched_getaffinity(0))} cores"
-
-
 def averaged() -> float:
     """Return how the weights' moving average goes: a processor takes fewer steps."""
-    return next(v for start, v in AVERAGED.items() if machine().startswith(start))
+    return AVERAGED["core" in stateless.machine()]
 
 
 def cycle(progress: float) -> float:
@@ -58,7 +48,6 @@ class Training:
             which the one called ``loss`` chooses the weights.
         data: variables that a batch is drawn from.
         rate: the learning rate's peak.
-        decay: the weight decay.
         together: steps that are compiled as one.
         between: called with the share that is done, between ``together`` steps.
     """
@@ -72,39 +61,34 @@ class Training:
         validation: Callable[[], dict[str, float]],
         data: list,
         rate: float,
-        decay: float = 0.0,
-        together: int = 50,
+        together: int = 25,
         between: Callable[[float], None] = lambda done: None,
     ):
-        self.between = between
         self.name, self.model, self.validation = name, model, validation
+        self.batch, self.loss, self.between = batch, loss, between
         self.weights, self.peak = model.trainable_variables, rate
         self.optimizer = keras.optimizers.Adam(
             rate,
             beta_2=0.99,
-            weight_decay=decay or None,
             global_clipnorm=1.0,
             use_ema=True,
             ema_momentum=averaged(),
         )
         self.optimizer.build(self.weights)
         trained = {id(weight) for weight in self.weights}
-        others = [v for v in model.variables if id(v) not in trained]
-        seeds_of_layers = [v for v in others if "seed_generator" in v.path]
-
-        def step(number):
-            seeds, masks = stateless.split(stateless.seeds_of(0, number))
-            for place, variable in enumerate(seeds_of_layers):
-                fresh = stateless.split(masks, len(seeds_of_layers) + 1)[place]
-                variable.assign(ops.cast(fresh, variable.dtype))
-            tensors = batch(seeds)
-            slopes = stateless.gradients(lambda: loss(*tensors), self.weights, others)
-            self.optimizer.apply(slopes, self.weights)
-
-        kept = [*self.weights, *others, *self.optimizer.variables]
+        self.others = [v for v in model.variables if id(v) not in trained]
+        kept = [*self.weights, *self.others, *self.optimizer.variables]
         file = folder() / f"{name}.state.npz"
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.steps = Steps(step, kept, file, together, data, xla=False)
+        self.steps = Steps(self.step, kept, file, together, data, xla=False)
+
+    def step(self, number) -> None:
+        """Take a step, whose noise comes from its number alone."""
+        tensors = self.batch(stateless.seeds_of(0, number))
+        slopes = stateless.gradients(
+            lambda: self.loss(*tensors), self.weights, self.others
+        )
+        self.optimizer.apply(slopes, self.weights)
 
     @property
     def rows(self) -> list[dict]:
