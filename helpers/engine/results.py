@@ -40,7 +40,7 @@ STUDIES = {
         cats,
         ladder,
         latent_cats,
-            paper,
+        paper,
     )
 }
 Rows = dict[str, list[dict]]  # by table

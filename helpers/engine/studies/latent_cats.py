@@ -45,8 +45,8 @@ def run(configuration: dict) -> dict[str, list[dict]]:
         configuration: one of ``RUNS``, or with ``seconds`` for ``steps``; and, to try
             it out, ``pictures`` to train with, and ``sizes`` of models by part.
     """
-    from helpers.engine.studies import latent_measured
     from helpers.engine import stateless
+    from helpers.engine.studies import latent_measured
 
     name, cats = configuration["name"], as_bytes(configuration.get("pictures"))
     model, training = trained(configuration, cats)

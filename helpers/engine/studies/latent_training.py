@@ -1,6 +1,5 @@
 """One training of a part of ``latent_cats``, by steps or by seconds, with its curve."""
 
-import os
 import time
 from collections.abc import Callable
 
@@ -9,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from helpers.engine import files, paths, stateless
-from helpers.engine.quiet_start import ON_TENSORFLOW
 from helpers.engine.studies.stepping import Steps
 
 MARKS = 12  # measurements on the way
