@@ -21,7 +21,6 @@ from helpers.engine.studies import (
     factors,
     families,
     ladder,
-    latent_cats,
     paper,
     planes,
     recipes,
@@ -39,7 +38,6 @@ STUDIES = {
         diagnose,
         cats,
         ladder,
-        latent_cats,
         paper,
     )
 }
