@@ -241,12 +241,11 @@ def test_a_card_has_the_figures_of_the_test_rows(case):
     by_line = -metrics.linear_nats(case.sound, data.x_train, data.x_test).mean()
     for value, name in ((constant, "a constant"), (by_line, "PCA with as many")):
         assert re.search(rf"\| {name}[^|]*\| {value:.2f} \|", card)
-    lead = metrics.linear_nats(case.sound, data.x_train, data.x_test) - np.mean(
-        costs, 0
-    )
-    half = 1.96 * lead.std(ddof=1) / math.sqrt(len(lead))
+    lines = metrics.linear_nats(case.sound, data.x_train, data.x_test)
+    lead = lines - np.mean(costs, axis=0)  # of both, not of the first
+    error = 1.96 * lead.std(ddof=1) / math.sqrt(len(lead))
     row = re.search(r"\| lead over PCA.*\| ([^|]*) \|", card)
-    assert re.fullmatch(rf"{lead.mean():.2f} \(.* to .*\) ± {half:.2f}", row.group(1))
+    assert re.fullmatch(rf"{lead.mean():.2f} \(.* to .*\) ± {error:.2f}", row.group(1))
     sizes = f"{len(case.x):,} training, {half} validation, {len(case.new) - half} test"
     for words in (sizes, "# Digits", "Training: short.", "2 seeds", "(s.png)", "a, b"):
         assert words in card
