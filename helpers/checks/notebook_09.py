@@ -14,6 +14,10 @@ def scaled(train, new, centre=np.mean, spread=np.std, axis=0, guard=1.0):
     return (new - centre(train, axis=axis, keepdims=True)) / unit
 
 
+def by_one_fewer(rows, **options):
+    return np.std(rows, ddof=1, **options)
+
+
 def unit_range(train, new):
     low, high = train.min(axis=0), train.max(axis=0)
     return (new - low) / np.where(high > low, high - low, 1)
@@ -32,6 +36,9 @@ STANDARDISE = {
     "subtract the mean too": partial(scaled, centre=lambda rows, **_: 0.0),
     "divide by the standard deviation too": lambda t, n: n - t.mean(axis=0),
     "divide by the deviation, not by the variance": partial(scaled, spread=np.var),
+    "that divides by n - 1 under the root; here it is n, ddof=0, NumPy's own": partial(
+        scaled, spread=by_one_fewer
+    ),
     "the new rows are wanted, and these are the training rows": (
         lambda t, n: scaled(t, t)
     ),
@@ -164,6 +171,9 @@ COPIED = {
     "a row that stands twice among the known has two distances of 0: it is a copy": (
         partial(share, strict=True)
     ),
+    "known rows that are the same count each, also near them: leave none out": (
+        lambda k, n: share(np.unique(k, axis=0), n)
+    ),
     "a share: divide by the number of new rows": partial(share, reduce=np.sum),
     "those are the rows that are *not* copies": lambda k, n: 1 - share(k, n),
     "one answer for each row; their mean is the share": (
@@ -187,7 +197,7 @@ def check_copied(attempt: Function) -> str:
     known[1] = known[0]
     new = rng.normal(size=(25, 3))
     new[:6] = known[10:16] + 0.01 * rng.normal(size=(6, 3))
-    new[6], new[7] = known[0], known[20]
+    new[6], new[7], new[8] = known[0], known[20], known[0] + 0.01
     other = rng.normal(size=(30, 4)), rng.normal(size=(10, 4))
     other[1][:2] = other[0][:2] + 0.02
     return check(attempt, share, [(known, new), other], COPIED)

@@ -63,19 +63,22 @@ def output_of(likelihood: Likelihood, mean: np.ndarray, count: int) -> np.ndarra
     return (low + high) / 2
 
 
-def linear_nats(vae: VAE, x_train: np.ndarray, x: np.ndarray) -> np.ndarray | None:
+def linear_nats(
+    vae: VAE, x_train: np.ndarray, x: np.ndarray, components: int | None = None
+) -> np.ndarray | None:
     """Return what rows (n, ...) cost by PCA with as many latents, nats (n,).
 
-    Under a Gaussian likelihood this is minus the exact log-density of probabilistic
-    PCA. Under Bernoulli it is minus the ELBO of a linear VAE: probabilistic PCA's
-    posterior, N(0, I) for a prior, and its mean picture, cut to [floor, 1 - floor], for
-    the probabilities. Noise and floor are chosen on the training rows. None under other
-    likelihoods, or where there are too few rows or columns.
+    Or with so many ``components``, cut to fewer than rows and columns. Under a Gaussian
+    likelihood this is minus the exact log-density of probabilistic PCA. Under Bernoulli
+    it is minus the ELBO of a linear VAE: probabilistic PCA's posterior, N(0, I) for a
+    prior, and its mean picture, cut to [floor, 1 - floor], for the probabilities. Noise
+    and floor are chosen on the training rows. None under other likelihoods, or where
+    there are too few rows or columns.
 
     Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
     """
     known, asked = flat(x_train).astype("float64"), flat(x).astype("float64")
-    size = min(vae.latent_size, known.shape[1] - 1, len(known) - 2)
+    size = min(components or vae.latent_size, known.shape[1] - 1, len(known) - 2)
     if size < 1 or not isinstance(vae.likelihood, Gaussian | Bernoulli):
         return None
     pca = PCA(size, random_state=0).fit(known)

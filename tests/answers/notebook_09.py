@@ -293,6 +293,9 @@ MISTAKES = {
         "not by the variance": lambda t, n: (
             (n - t.mean(axis=0)) / np.where(t.var(axis=0) > 0, t.var(axis=0), 1)
         ),
+        "divides by n - 1": lambda t, n: (
+            (n - t.mean(axis=0)) / np.where(np.ptp(t, axis=0), t.std(axis=0, ddof=1), 1)
+        ),
         "these are the training rows": lambda t, n: standardise(t, t),
         "that scales to [0, 1]": lambda t, n: (
             (n - t.min(axis=0)) / np.where(np.ptp(t, axis=0) > 0, np.ptp(t, axis=0), 1)
@@ -343,6 +346,7 @@ MISTAKES = {
         "stands twice among the known": lambda k, n: np.mean(
             np.sort(cdist(n, k))[:, 0] < np.sort(cdist(n, k))[:, 1] / 2
         ),
+        "leave none out": lambda k, n: copied(np.unique(k, axis=0), n),
         "divide by the number of new rows": lambda k, n: copied(k, n) * len(n),
         "those are the rows that are *not* copies": lambda k, n: 1 - copied(k, n),
         "one answer for each row": lambda k, n: (
