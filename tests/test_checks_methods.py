@@ -92,8 +92,17 @@ def on_a_view(mean, log_scale, u):
     return mean[:]
 
 
+def in_a_list(z, momentum, precision, size, leaps):
+    for _ in range(leaps):
+        momentum -= size / 2 * z @ precision
+        z += size * momentum
+        momentum -= size / 2 * z @ precision
+    return [z, momentum]
+
+
 @pytest.mark.parametrize(
-    ("name", "attempt"), [("bits", in_place), ("sample_laplace", on_a_view)]
+    ("name", "attempt"),
+    [("bits", in_place), ("sample_laplace", on_a_view), ("leapfrog", in_a_list)],
 )
 def test_an_answer_in_its_argument_s_place_is_refused(name, attempt):
     assert "overwrite the argument" in verdict(name, attempt)

@@ -79,10 +79,11 @@ def told(answer) -> str:
 
 
 def overwritten(answer, given, kept) -> bool:
-    """Whether an answer is one of the given arguments, and no longer as it was."""
+    """Whether an answer, or a part of it, is an argument and no longer as it was."""
+    parts = [answer, *(answer if isinstance(answer, list | tuple) else ())]
     return any(
         not np.array_equal(now, before)
-        and (answer is now or getattr(answer, "base", None) is now)
+        and any(part is now or getattr(part, "base", None) is now for part in parts)
         for now, before in zip(given, kept, strict=True)
         if isinstance(now, np.ndarray | list)
     )

@@ -241,6 +241,11 @@ def sg(o):
     return scipy.special.expit(o)
 
 
+def overflowing(x, o):
+    with np.errstate(all="ignore"):
+        return np.log1p(np.exp(o)) - x * o
+
+
 METHODS = {
     "wake_sleep": {
         "by hand": ws,
@@ -313,6 +318,7 @@ MISTAKES = {
             coin(x, o).sum(1),
             -scipy.stats.norm(m, np.exp(v / 2)).logpdf(z).sum(1),
         ],
+        "overflows, to infinity": awake(overflowing),
         "right for ordinary logits": awake(
             lambda x, o: (
                 -x * np.log(np.clip(sg(o), 1e-12, 1))

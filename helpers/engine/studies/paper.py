@@ -27,13 +27,14 @@ EACH_MARK = {2: 5, 3: 2}  # measurements per factor of ten, by figure
 SOME = 1000  # digits, drawn at random, on which the slower figures are taken
 PARTS = ("train", "validation", "test")
 KEYS = ("figure", "algorithm", "latents", "points", "millions")
-MEASURES = ("bound", "likelihood", "importance", "error")
+MEASURES = ("bound", "some_bound", "likelihood", "importance", "error")
 TIMES = ("seconds", "processor_seconds")  # of the training alone
 FIGURES = (*(f"{part}_{each}" for part in PARTS for each in MEASURES), *TIMES)
 TRIED = tuple(f"first_{rate}" for rate in RATES)
 COLUMNS = (*KEYS, "rate", *TRIED, "samples", *FIGURES, "machine")
 CURVES = (*KEYS, "samples", *FIGURES, "machine")
-TABLES = {"paper": COLUMNS, "paper_curves": CURVES}
+DIGITS = (*KEYS, "part", "likelihoods")
+TABLES = {"paper": COLUMNS, "paper_curves": CURVES, "paper_digits": DIGITS}
 RESUMES = True
 
 
@@ -73,7 +74,19 @@ def run(configuration: dict) -> dict[str, list[dict]]:
         row for row in training.steps.rows if row["samples"] <= training.rounded(end)
     ]
     tried = {f"first_{rate}": value for rate, value in firsts.items()}
-    return {"paper": [{"rate": rate, **tried, **rows[-1]}], "paper_curves": rows}
+    return tables_of({"rate": rate, **tried}, rows)
+
+
+def tables_of(run: dict, rows: list[dict]) -> dict[str, list[dict]]:
+    """Return a run's rows by table, of its figures at every mark."""
+    names = {"samples", *FIGURES, "machine"}
+    curve = [{name: row[name] for name in row if name in names} for row in rows]
+    digits = [
+        {"part": part, "likelihoods": rows[-1].get(f"{part}_likelihoods", "")}
+        for part in PARTS
+    ]
+    tables = [{**run, **curve[-1]}], curve, digits
+    return dict(zip(TABLES, tables, strict=True))
 
 
 def first_figures(

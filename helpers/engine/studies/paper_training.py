@@ -122,18 +122,26 @@ class Training:
         self.steps.keep()
 
     def measured(self) -> dict[str, float]:
-        """Return bounds, and for figure 3 both estimates of the likelihood."""
+        """Return bounds, and for figure 3 both estimates of the likelihood.
+
+        Those of each digit are one text, for comparisons digit by digit.
+        """
         figures = {}
         for part in paper.PARTS:
             x = self.digits[part]
             if self.name != "mcem":
                 figures[f"{part}_bound"] = self.bound(x)
             if self.figure == 3:
-                each, weighed = self.likelihood(x[: paper.SOME])
+                some = x[: paper.SOME]
+                if self.name != "mcem":
+                    figures[f"{part}_some_bound"] = self.bound(some)
+                each, weighed = self.likelihood(some)
                 figures[f"{part}_likelihood"] = float(each.mean())
                 figures[f"{part}_importance"] = float(weighed.mean())
                 error = each.std(ddof=1) / math.sqrt(len(each))
                 figures[f"{part}_error"] = float(error)
+                told = " ".join(f"{one:.2f}" for one in each)
+                figures[f"{part}_likelihoods"] = told
         return figures
 
     @functools.cached_property
