@@ -179,7 +179,7 @@ def hierarchy(wide):
     second = 1 / (np.exp(-b) + e @ e / noise**2)
     to_first, log_first = first * slope[:, None], np.log(wide * first)
     change = np.log(wide * second) - b
-    start = to_first.astype("float32"), [log_first], [change]
+    start = [np.float32(part) for part in (to_first, [log_first], [change])]
     weights = to_first, log_first, change = [*map(keras.Variable, start)]
 
     def encoder(x):
