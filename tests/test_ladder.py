@@ -8,15 +8,14 @@ import pytest
 import scipy.stats
 from keras import ops
 
-from helpers import datasets, families, likelihoods, metrics, models
-from helpers.engine import paths, results, stateless, sweeps
+from helpers import families, likelihoods
+from helpers.engine import stateless
 from helpers.engine.studies import (
     ladder,
     ladder_models,
     ladder_networks,
     ladder_priors,
 )
-from helpers.engine.studies.digits import Digits
 
 pytestmark = pytest.mark.slow
 SIGMA = 0.5
@@ -168,21 +167,20 @@ def hierarchy(wide):
     One code decides on the mean of another, and both on x. q(z|x) is the exact
     posterior, but with ``wide`` times its variances.
     """
-    a, b, noise = 0.7, -0.4, 0.3  # z2 ~ N(a z1, e^b), x ~ N(c z1 + e z2, SIGMA^2 I)
-    c, e = np.random.default_rng(0).normal(size=(2, 6)).astype("float32")
-    rows = np.random.default_rng(1).normal(size=(3, 100, 1))
-    x = rows[0] * c + (a * rows[0] + np.exp(b / 2) * rows[1]) * e
-    x = (x + noise * np.random.default_rng(2).normal(size=x.shape)).astype("float32")
+    a, b, noise = 0.7, -0.4, 0.3  # z2 ~ N(a z1, e^b), x ~ N(c z1 + e z2, noise^2 I)
+    rng = np.random.default_rng(0)
+    c, e = rng.normal(size=(2, 6)).astype("float32")
+    z1, z2 = rng.normal(size=(2, 100, 1))
+    x = z1 * c + (a * z1 + np.exp(b / 2) * z2) * e
+    x = (x + noise * rng.normal(size=x.shape)).astype("float32")
     below = np.exp(b) * np.outer(e, e) + noise**2 * np.eye(6)  # of x, given z1
     slope = np.linalg.solve(below, c + a * e)
     first = 1 / (1 + (c + a * e) @ slope)  # variances of the exact posterior
     second = 1 / (np.exp(-b) + e @ e / noise**2)
     to_first, log_first = first * slope[:, None], np.log(wide * first)
     change = np.log(wide * second) - b
-    to_first, log_first, change = (
-        keras.Variable(np.asarray(value, "float32"))
-        for value in (to_first, [log_first], [change])
-    )
+    start = [np.float32(part) for part in (to_first, [log_first], [change])]
+    weights = to_first, log_first, change = [*map(keras.Variable, start)]
 
     def encoder(x):
         mean = ops.matmul(x, to_first)
@@ -202,12 +200,12 @@ def hierarchy(wide):
         lambda z: z,
         ladder_priors.standard_normal,
         likelihoods.Gaussian(noise, bounded=False).negative_log_likelihood,
-        [to_first, log_first, change],
+        weights,
         (group,),
         lambda h: ops.matmul(h, np.stack([c, e])),
     )
-    covariance = below + np.outer(c + a * e, c + a * e)
-    density = scipy.stats.multivariate_normal(np.zeros(6), covariance)
+    whole = below + np.outer(c + a * e, c + a * e)
+    density = scipy.stats.multivariate_normal(np.zeros(6), whole)
     return model, x, density.logpdf(x)
 
 
@@ -277,168 +275,3 @@ def test_a_convolutional_models_bound_is_that_of_numpy(monkeypatch):
     expected -= scipy.stats.norm(mean, deviation).logpdf(z).sum(1)
     expected += scipy.stats.bernoulli(chance).logpmf(np.tile(x, (2, 1))).sum(1)
     np.testing.assert_allclose(found, expected.reshape(2, 5), rtol=1e-4)
-
-
-def test_the_shipped_weights_have_the_likelihood_that_they_should():
-    data = datasets.load_mnist()
-    x = data.x_validation[:100].reshape(-1, 784)  # never trained on, offline too
-    model = ladder_models.build(x, ladder.LATENTS, **ladder.RUNGS["conv"])
-    with np.load(models.WEIGHTS / "ladder_conv.npz") as archive:
-        for weight, name in zip(model.weights, sorted(archive), strict=True):
-            weight.assign(archive[name].astype("float32"))
-    coins = metrics.binarised(x, seed=0)
-    elbo = ops.convert_to_numpy(model.log_ratios(coins, stateless.seeds_of(0, 0), 1))
-    assert -90 < elbo.mean() < -70
-
-
-# The study
-
-
-@pytest.fixture
-def tiny(monkeypatch, tmp_path):
-    """The study on 400 soft digits of 64 pixels, with small networks."""
-    rng = np.random.default_rng(5)
-    x = rng.uniform(size=(400, 8, 8, 1)).astype("float32") ** 4
-    y = np.arange(400) % 10
-    digits = Digits(x[:200], y[:200], x[200:300], x[300:], y[300:])
-    for name, value in {
-        "LATENTS": 4,
-        "BATCH": 20,
-        "DIGITS": 30,
-        "CODES": {"dense": 50, "convolutional": 50},
-        "LONG": 30,
-        "ALL_CODES": 40,
-        "MARKS": 2,
-        "TOGETHER": 5,
-    }.items():
-        monkeypatch.setattr(ladder, name, value)
-    monkeypatch.setattr(ladder_networks, "CHANNELS", 4)
-    monkeypatch.setattr(ladder_networks, "BLOCKS", 1)
-    monkeypatch.setattr(ladder_networks, "WIDTH", 8)
-    for name, options in ladder.RUNGS.items():
-        small = {"widths": [8] * len(options["widths"])}
-        small |= {"components": 5} if "components" in options else {}
-        small |= {"prior": "normal"} if name in ("conv", "hierarchy") else {}
-        monkeypatch.setitem(ladder.RUNGS, name, options | small)
-    monkeypatch.setattr(ladder, "load", lambda: digits)
-    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
-    return digits
-
-
-@pytest.fixture
-def eager():
-    """A function that tells TensorFlow whether to compile; other backends always do."""
-    if keras.backend.backend() != "tensorflow":
-        yield lambda _: None
-        return
-    import tensorflow as tf
-
-    yield tf.config.run_functions_eagerly
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.mark.parametrize("rung", ["plain", "vamp", "two_layers", "hierarchy", "conv"])
-def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, eager):
-    eager(rung != "two_layers")  # XLA would take half a minute for each
-    each = {"rung": rung, "steps": 10, "rate": 3e-3, "seed": 1}
-    made = ladder.run(each)
-    [row], curve = made["ladder"], made["ladder_curves"]
-    assert {*row, *ladder.KEYS} == {*ladder.COLUMNS}
-    assert {*curve[0], *ladder.KEYS} == {*ladder.CURVES}
-    assert [point["step"] for point in curve] == [5, 10]
-    assert -row["nll"] == pytest.approx(row["elbo"] + row["gap"], abs=1e-3)
-    assert row["gap"] > 0 and row["nll"] < 50
-    assert row["elbo"] == pytest.approx(row["validation_elbo"], abs=1.5)
-    assert row["done"] == 10 and row["nll_all"] is None
-    again = ladder.run(each)  # nothing is left to train: the same weights
-    assert again["ladder_curves"] == curve
-    assert again["ladder"][0]["nll"] == pytest.approx(row["nll"], abs=1e-4)
-    with np.load(tmp_path / "ladder" / f"{rung}_10_0.003_1.weights.npz") as archive:
-        assert sum(archive[name].size for name in archive.files) == row["parameters"]
-
-
-def test_digits_are_random_and_fixed(tiny):
-    digits = ladder.binary_digits()
-    assert len(digits["test"]) == 30 and len(digits["train"]) == 200
-    assert len(np.unique(digits["grey"])) > 2
-    for part in ("train", "validation", "test"):
-        assert set(np.unique(digits[part])) == {0, 1}
-        np.testing.assert_array_equal(digits[part], ladder.binary_digits()[part])
-
-
-def test_a_decoder_begins_at_the_mean_picture_and_a_vamp_prior_with_pictures():
-    x = np.random.default_rng(0).uniform(size=(20, 64)) * np.linspace(0, 1.5, 64) > 0.5
-    keras.utils.set_random_seed(0)
-    options = {"widths": [8, 8], "prior": "vamp", "components": 3}
-    model = ladder_models.build(x.astype("float32"), 4, **ladder.WELL | options)
-    bias = model.decoder.get_weights()[-1]
-    expected = np.clip(x.mean(axis=0), 1e-3, 1 - 1e-3)
-    np.testing.assert_allclose(1 / (1 + np.exp(-bias)), expected, rtol=1e-4)
-    np.testing.assert_array_equal(model.weights[-1], x[:3])
-    moments = model.encoder(x[:3].astype("float32"))
-    mean, log_var = map(ops.convert_to_numpy, moments)
-    densities = [
-        scipy.stats.norm(m, np.exp(v / 2)).logpdf(mean[0]).sum()
-        for m, v in zip(mean, log_var, strict=True)
-    ]
-    mixed = np.logaddexp.reduce(densities) - math.log(3)
-    found = model.prior(mean[:1], None)
-    assert float(found[0]) == pytest.approx(mixed, abs=1e-3)
-
-
-def test_the_grid_has_every_rung_with_three_seeds_and_nothing_twice():
-    grid = ladder.grid()
-    sweeps.checked(grid)
-    for rung, options in ladder.RUNGS.items():
-        if options["networks"] != "dense":
-            continue
-        usual = {"rung": rung, "steps": ladder.SHORT, "rate": options["peak"]}
-        assert [each["seed"] for each in grid if usual.items() <= each.items()] == [
-            *ladder.SEEDS
-        ]
-
-
-def test_the_board_names_the_first_run_of_each_machine_below_a_target():
-    rows = [
-        {"machine": "1 core", "seconds": "90", "nll": "86.9", "rung": "flow"},
-        {"machine": "1 core", "seconds": "60", "nll": "89.5", "rung": "plain"},
-        {"machine": "H200", "seconds": "5", "nll": "87", "rung": "flow"},
-        {"machine": "H200", "seconds": "50", "nll": "79.9", "rung": "conv"},
-    ]
-    rows = [row | {"steps": "3000", "seed": "0"} for row in rows]
-    found = [
-        (r["target"], r["machine"], r["rung"], r["seconds"]) for r in ladder.board(rows)
-    ]
-    assert found == [
-        (90, "1 core", "plain", 60),
-        (90, "H200", "flow", 5),
-        (87, "1 core", "flow", 90),
-        (87, "H200", "flow", 5),
-        (85, "H200", "conv", 50),
-        (83, "H200", "conv", 50),
-        (80, "H200", "conv", 50),
-    ]
-
-
-def test_the_table_has_runs_of_the_grid_and_figures_that_agree():
-    path = results.RESULTS / "ladder.csv"
-    if not path.exists():
-        pytest.skip("make results has not run")
-    from test_results import rows_of  # needs TensorFlow
-
-    rows, curves = rows_of(path), rows_of(path.with_name("ladder_curves.csv"))
-    assert tuple(rows[0]) == ladder.COLUMNS and tuple(curves[0]) == ladder.CURVES
-    there = [results.key_of(ladder, row) for row in rows]
-    order = [results.key_of(ladder, run) for run in ladder.grid()]
-    assert there == [key for key in order if key in there]
-    assert {results.key_of(ladder, row) for row in curves} == set(there)
-    for row in rows:
-        nll, elbo, gap = (float(row[name]) for name in ("nll", "elbo", "gap"))
-        assert -nll == pytest.approx(elbo + gap, abs=0.01)
-        assert gap > 0 and 75 < nll < 110 and 0.3 < float(row["nll_error"]) < 1.5
-        assert row["machine"] and 0 < int(row["done"]) <= int(row["steps"])
-        assert row["codes"] == ("500" if row["rung"].startswith("conv") else "5000")
-        if row["nll_all"]:  # of all digits, by fewer codes
-            assert float(row["nll_all"]) == pytest.approx(nll, abs=1)
-        # of binary digits, random ones, and thus near each other
-        assert elbo == pytest.approx(float(row["validation_elbo"]), abs=3)
