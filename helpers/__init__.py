@@ -2,4 +2,4 @@
 
 # `make stamp REPO=owner/name TAG=v1.0` changes both wherever they stand.
 REPOSITORY = "your-name/vae-course"
-TAG = "v0.1.0"  # the release that Colab clones, and the package's version
+TAG = "v1.0.0"  # the release that Colab clones, and the package's version
