@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 import helpers
+from helpers.datasets import dataset
 from helpers.engine import kernels, notebooks, paths, runs
 from helpers.engine.saved import fault
 
@@ -266,6 +267,18 @@ def test_save_writes_outputs_and_figures_and_nothing_else(course):
     assert Image.open(io.BytesIO(data)).mode == "P"
     assert (course / "images" / "line.png").read_bytes() == data
     assert [cell.id for cell in saved.cells] == [cell.id for cell in notebook.cells]
+
+
+def test_what_ran_on_a_stand_in_is_not_saved(course, monkeypatch, capsys):
+    monkeypatch.setattr(dataset, "find_file", lambda *_: None)
+    nowhere, limits = ["http://127.0.0.1:1/none.npz"], {"largest": 1, "seconds": 1}
+    assert dataset.find_or_download("none.npz", nowhere, print, limits) is None
+    said = capsys.readouterr().out
+    path = write(course, "02_two", f"print({said!r})")
+    before = path.read_bytes()
+    assert notebooks.main(["save", "02"]) == 1
+    assert "02_two.ipynb ran on a stand-in" in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 DESCRIBED = """import matplotlib.pyplot as plt

@@ -19,6 +19,7 @@ from helpers.engine import budgets, files, kernels, paths, runs, saved
 from helpers.engine.kernels import FIGURES
 from helpers.engine.release import stamp
 
+STAND_IN = "on with a stand-in"  # as datasets say it
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -29,10 +30,15 @@ FILE_TAG = "file:"  # a cell tagged file:NAME makes build/NAME, saved as images/
 
 
 def save(names: list[str]) -> None:
-    """Run notebooks with the full budget; save their outputs, cleaned, in place."""
+    """Run notebooks with the full budget; save their outputs, cleaned, in place.
+
+    Raises:
+        RuntimeError: a cell failed, or a notebook ran on stand-ins for real data.
+    """
     os.environ["VAE_COURSE_BUDGET"] = "full"
     for path in kernels.find_notebooks(names):
         notebook = kernels.execute(path)
+        refuse_stand_ins(path.name, notebook)
         clean(notebook)
         compress_figures(notebook)
         save_images(notebook)
@@ -41,6 +47,16 @@ def save(names: list[str]) -> None:
         with files.whole(path) as file:
             file.write(f"{nbformat.writes(notebook)}\n".encode())
         print(f"saved {path.name}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+def refuse_stand_ins(name: str, notebook: nbformat.NotebookNode) -> None:
+    """Raise RuntimeError if a cell said that it went on with a stand-in."""
+    outputs = (o for cell in notebook.cells for o in cell.get("outputs", ()))
+    if any(STAND_IN in output.get("text", "") for output in outputs):
+        raise RuntimeError(
+            f"{name} ran on a stand-in, and saved outputs are of real data, so nothing "
+            "was saved: type make data, or set VAE_COURSE_DATA to the data's folder"
+        )
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
