@@ -219,3 +219,12 @@ def test_a_clipped_probability_is_named_whatever_its_margin(margin):
         return -np.sum(x * np.log(p) + (1 - x) * np.log(1 - p), axis=(1, 2, 3))
 
     assert "clipped" in verdict("bernoulli", clipped)
+
+
+@pytest.mark.parametrize("level", [np.max, np.min, np.mean])
+def test_one_level_for_all_pictures_is_not_each_one_s_largest(level):
+    def shifted(log_weights):
+        weights = np.exp(log_weights - level(log_weights))
+        return (weights / weights.sum(axis=0)) ** 2
+
+    assert "nan or infinite" in verdict("doubly_factor", shifted)

@@ -206,4 +206,6 @@ def check_doubly_factor(attempt: Function) -> str:
     rng = np.random.default_rng(0)
     mild = 0.7 * rng.normal(size=(5, 4))
     inputs = [(mild,), (mild[:3] - 1000 * rng.random(4),), (mild[:, :2] - 5000,)]
+    apart = mild[:, :2] * [1, 2000] - [0, 5000]  # pictures far from each other
+    inputs.append((apart,))
     return check(attempt, doubly_factor, inputs, DOUBLY_FACTOR)
