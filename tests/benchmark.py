@@ -408,7 +408,7 @@ def steps_together(count: int, **options) -> list[float]:
         pipes = {"stdout": subprocess.PIPE, "text": True}
         runs.append(subprocess.Popen(command, env=os.environ | known, **pipes))
     said = [run.communicate()[0] for run in runs]
-    return [float(figure) for figure in said[0].split()]
+    return [float(figure) for figure in said[0].splitlines()[-1].split()]
 
 
 def imports() -> None:
