@@ -1,10 +1,13 @@
 """What several tests share: tiny pictures, tiny models, Matplotlib without a screen."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` has two workers, and the
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # threads of each would wait
 
 import helpers.engine.quiet_start  # noqa: F401  (before Keras)
 
@@ -16,7 +19,7 @@ import numpy as np
 import pytest
 
 from helpers import families, models
-from helpers.engine import paths
+from helpers.engine import paths, stateless
 
 matplotlib.use("Agg")
 os.environ.setdefault(  # tests, and the notebooks in them, compile more than they run
@@ -61,6 +64,19 @@ def make_autoencoder():
         return models.build_autoencoder(image_shape, latent_size, hidden=(16,))
 
     return make
+
+
+@pytest.fixture
+def no_xla(monkeypatch):
+    """TensorFlow traces a study's functions, and leaves out XLA, which takes longer."""
+    for name in ("compiled", "repeated"):
+        make = getattr(stateless, name)
+
+        def traced(*args, make=make, **options):
+            given = inspect.signature(make).bind(*args, **options).arguments
+            return make(**given | {"xla": False})
+
+        monkeypatch.setattr(stateless, name, traced)
 
 
 @pytest.fixture(autouse=True)

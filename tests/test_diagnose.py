@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from helpers import datasets, likelihoods, metrics, models
 from helpers.engine import results
 from helpers.engine.studies import cases, diagnose, faults
-from helpers.metrics import baselines, rules
+from helpers.metrics import baselines, examination, rules
 
 pytestmark = pytest.mark.slow
 
@@ -169,9 +169,10 @@ QUICK = [
 def test_a_planted_fault_is_found(case, monkeypatch, name):
     """Of layers that are wrong no training is needed to see it."""
     monkeypatch.setattr(faults, "fitted", lambda case, vae, *_, **__: vae)
+    monkeypatch.setattr(examination, "FACES", 50)
     expected, plant = faults.FAULTS[name]
     vae, x, new = plant(case)
-    seen = metrics.diagnose(vae, (x, new))
+    seen = metrics.diagnose(vae, (x, new), rows=300)
     assert set(expected) & set(seen.names)
     assert seen.names[0] in expected or seen.findings[0].severity != "wrong"
     for finding in seen:

@@ -46,7 +46,7 @@ def principal_components(d=3, pixels=8, wide=1.2):
     return model, x, density.logpdf(x)
 
 
-def test_the_likelihood_is_that_of_probabilistic_pca_to_a_hundredth_of_a_nat():
+def test_the_likelihood_is_that_of_probabilistic_pca_to_a_hundredth_of_a_nat(no_xla):
     model, x, known = principal_components()
     elbo, likelihood = ladder_models.Bounds(model).likelihood(x, 5000)
     assert likelihood.mean() == pytest.approx(known.mean(), abs=0.01)
@@ -111,8 +111,8 @@ def test_a_second_layer_averages_to_the_known_density_of_its_codes():
 
     layer.below, layer.above = normal_around(kernel, low), normal_around(to_mean, wide)
     z = rng.normal(size=(40, 3)).astype("float32")
-    density = stateless.compiled(layer.log_density, [])
-    draws = [np.asarray(density(z, stateless.seeds_of(0, i))) for i in range(4000)]
+    many = layer.log_density(np.tile(z, (4000, 1)), stateless.seeds_of(0, 0))
+    draws = ops.convert_to_numpy(many).reshape(4000, 40)
     covariance = kernel.T @ kernel + np.exp(-1) * np.eye(3)
     known = scipy.stats.multivariate_normal(np.zeros(3), covariance).logpdf(z)
     mean = np.logaddexp.reduce(draws, axis=0) - math.log(len(draws))
@@ -133,7 +133,7 @@ def test_a_mixture_is_the_families_own():
 
 
 @pytest.mark.parametrize("samples", [1, 4])
-def test_both_gradients_agree_in_the_mean_and_one_has_less_noise(samples):
+def test_both_gradients_agree_in_the_mean_and_one_has_less_noise(samples, no_xla):
     model, x, _ = principal_components(wide=1.0)
 
     def draws(gradients):
@@ -215,7 +215,7 @@ def test_a_hierarchy_with_the_exact_posterior_has_ln_p_of_x_at_every_draw():
     np.testing.assert_allclose(found, np.tile(known, (7, 1)), atol=2e-3)
 
 
-def test_a_hierarchys_bound_falls_short_by_the_known_divergence():
+def test_a_hierarchys_bound_falls_short_by_the_known_divergence(no_xla):
     model, x, known = hierarchy(wide=2)
     elbo, likelihood = ladder_models.Bounds(model).likelihood(x, 5000)
     divergence = 2 * (2 - 1 - math.log(2)) / 2  # of two codes, twice as wide
@@ -240,11 +240,13 @@ def test_a_hierarchys_bound_falls_short_by_the_known_divergence():
         ladder_models.doubly_gradients(model, x, seeds[0], 2)
 
 
-def test_a_flow_as_a_posterior_leaves_the_likelihood_as_it_is():
+def test_a_flow_as_a_posterior_leaves_the_likelihood_as_it_is(no_xla):
     model, x, known = principal_components()
     keras.utils.set_random_seed(0)
     flow = ladder_priors.RealNVP(3, layers=2, width=8, context=8)
     shake(flow.trainable_variables, 0.01)
+    last = flow.readers[0].layers[-1].bias  # of two shifts and two log scales
+    last.assign(last + np.array([0, 0, 0.05, 0.05]))  # so that the slope counts
     moved = model._replace(
         encoder=lambda x: [*model.encoder(x), x],
         posterior=flow.forward,

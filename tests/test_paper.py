@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from keras import ops
-from test_results import rows_of
+from test_results import made_tables
 
 from helpers import likelihoods, models
 from helpers.engine import paths, results, stateless, sweeps
@@ -175,14 +175,20 @@ def two_modes():
     return log_joint, centres[0], apart[0]
 
 
-def test_a_narrow_mode_that_has_most_of_the_likelihood_is_found():
+@pytest.fixture(scope="module")
+def of_two_modes():
+    """Both estimates of ln p(x) = 0 of 100 pictures."""
+    x = np.zeros((100, 4), "float32")
+    return algorithms.Likelihood(two_modes()[0], 3, [])(x)
+
+
+def test_a_narrow_mode_that_has_most_of_the_likelihood_is_found(of_two_modes):
     """Of 100 draws of N(0, I) most miss it."""
-    x = np.zeros((200, 4), "float32")
-    for found in algorithms.Likelihood(two_modes()[0], 3, [])(x):
+    for found in of_two_modes:
         assert found.mean() == pytest.approx(0, abs=0.3)  # in the lesser mode, -2.3
 
 
-def test_a_likelihood_is_not_below_the_bound_of_the_same_pictures():
+def test_a_likelihood_is_not_below_the_bound_of_the_same_pictures(of_two_modes):
     """The bound is of a q in the better mode, a little too narrow."""
     log_joint, centre, apart = two_modes()
     x, noise = np.zeros((200, 4), "float32"), np.random.default_rng(0).normal(size=600)
@@ -191,7 +197,7 @@ def test_a_likelihood_is_not_below_the_bound_of_the_same_pictures():
     log_q = -(noise**2 + np.log(2 * np.pi * (0.7 * apart) ** 2)).sum(axis=1) / 2
     bound = ops.convert_to_numpy(log_joint(x, z)) - log_q
     assert bound.mean() == pytest.approx(-0.41, abs=0.1)
-    for found in algorithms.Likelihood(log_joint, 3, [])(x):
+    for found in of_two_modes:
         assert found.mean() > bound.mean()
 
 
@@ -236,13 +242,14 @@ def test_a_diverged_training_is_not_kept(tmp_path):
 
 
 @pytest.fixture
-def tiny(monkeypatch, tmp_path):
+def tiny(monkeypatch, tmp_path, no_xla):
     """The study on 500 soft digits of 36 pixels, for moments."""
     rng = np.random.default_rng(5)
     x = rng.uniform(size=(500, 6, 6, 1)).astype("float32") ** 4
     y = np.arange(500) % 10
     digits = Digits(x[:300], y[:300], x[300:400], x[400:], y[400:])
     known = {"FIRST": 1000, "HIDDEN": {2: 7, 3: 5}, "SOME": 20, "TOGETHER": 25}
+    known |= {"LEAPS": 4, "UPDATES": 2}
     for name, value in known.items():
         monkeypatch.setattr(paper, name, value)
     for name, value in {"BEGUN": 4, "STARTS": 2, "SAMPLES": 8, "WEIGHED": 5}.items():
@@ -271,7 +278,7 @@ def test_a_run_chooses_a_rate_and_goes_on_with_it(tiny, tmp_path, figure, name, 
     assert row["rate"] == max(tried, key=tried.get)
     judge = "validation_bound" if figure == 2 else "validation_likelihood"
     assert curve[0][judge] == tried[row["rate"]]
-    assert curve[-1].items() <= row.items() and row["samples"] >= 1500
+    assert curve[-1].items() <= row.items() and row["samples"] >= 1000
     longer = paper.run(dict(zip(paper.KEYS, (*keys, 0.004), strict=True)))
     assert longer["paper_curves"][: len(curve)] == curve  # goes on
     assert longer["paper_curves"][-1]["samples"] >= 3100
@@ -299,35 +306,19 @@ def test_the_grid_has_every_run_of_the_figures_once():
     assert [run["millions"] for run in grid] == [1] * 16 + [10] * 16
 
 
-def test_the_table_has_runs_of_the_grid_and_finite_figures():
-    path = results.RESULTS / "paper.csv"
-    if not path.exists():
-        pytest.skip("make results has not run")
-    rows, curves = rows_of(path), rows_of(path.with_name("paper_curves.csv"))
-    assert tuple(rows[0]) == paper.COLUMNS and tuple(curves[0]) == paper.CURVES
-    there = [results.key_of(paper, row) for row in rows]
-    order = [results.key_of(paper, run) for run in paper.grid()]
-    assert there == [key for key in order if key in there]
-    assert {results.key_of(paper, row) for row in curves} == set(there)
-    for row in rows + curves:
-        figures = [float(row[name]) for name in paper.FIGURES if row[name]]
-        assert np.isfinite(figures).all()
-    for row in rows + curves:
+def test_no_bound_in_the_tables_is_above_the_likelihood_of_the_same_digits():
+    tables = made_tables(paper)
+    for row in tables["paper"] + tables["paper_curves"]:
         for part in paper.PARTS:
-            if bound := row[f"{part}_some_bound"]:  # of the same digits
+            if bound := row[f"{part}_some_bound"]:
                 assert float(bound) < float(row[f"{part}_importance"])
                 assert float(bound) < float(row[f"{part}_likelihood"])
 
 
 def test_the_table_has_each_digit_s_likelihood_where_its_mean_is():
-    path = results.RESULTS / "paper_digits.csv"
-    if not path.exists():
-        pytest.skip("make results has not run")
-    means = {results.key_of(paper, r): r for r in rows_of(path.with_name("paper.csv"))}
-    digits = rows_of(path)
-    assert tuple(digits[0]) == paper.DIGITS
-    assert {results.key_of(paper, row) for row in digits} == {*means}
-    for row in digits:
+    tables = made_tables(paper)
+    means = {results.key_of(paper, row): row for row in tables["paper"]}
+    for row in tables["paper_digits"]:
         each = [float(text) for text in row["likelihoods"].split()]
         mean = means[results.key_of(paper, row)][f"{row['part']}_likelihood"]
         assert bool(each) == bool(mean) == (row["figure"] == "3")
