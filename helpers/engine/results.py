@@ -21,6 +21,7 @@ from helpers.engine.studies import (
     factors,
     families,
     ladder,
+    latent_cats,
     paper,
     planes,
     recipes,
@@ -38,6 +39,7 @@ STUDIES = {
         diagnose,
         cats,
         ladder,
+        latent_cats,
         paper,
     )
 }
