@@ -1,4 +1,4 @@
-"""Codes that are maps: likelihood of colours, VAE, VQ-VAE, training."""
+"""Codes that are maps: likelihood of colours, VAE, VQ-VAE, transformers, training."""
 
 import math
 
@@ -28,6 +28,18 @@ def vae():
 def vq(**options):
     code = {"entries": 7, "code_shape": (4, 4, 5)}
     return models.VQVAE(**code, **SMALL, image_shape=(16, 16, 3), **options)
+
+
+def prior(seed=0):
+    keras.utils.set_random_seed(seed)
+    made = models.IndexPrior(2, 3, entries=5, width=32, blocks=2)
+    for weight in made.weights:
+        weight.assign(weight + 0.3 * normals(*weight.shape))
+    return made
+
+
+def denoiser():
+    return models.CodeDiffusion((2, 2, 3), width=32, blocks=1)
 
 
 def test_colours_are_probabilities():
@@ -103,7 +115,66 @@ def test_perplexity_counts_what_is_used():
     assert models.perplexity(np.zeros(5, int), 9) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("build", [vae, vq])
+def test_the_prior_sees_what_came_before_only():
+    model = prior()
+    maps = RNG.integers(0, 5, (1, 2, 3))
+    before = np.asarray(model(maps))
+    maps[0, 1, 0] = (maps[0, 1, 0] + 1) % 5  # the fourth place
+    after = np.asarray(model(maps))
+    np.testing.assert_allclose(after[:, :4], before[:, :4], atol=1e-5)
+    assert np.abs(after[:, 4:] - before[:, 4:]).max(-1).min() > 1e-3
+
+
+def test_the_prior_s_probabilities_add_up():
+    model = prior()
+    every = np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 2, 3)
+    total = sum(
+        np.exp(-ops.convert_to_numpy(model.nats(every[i : i + 3125]))).sum()
+        for i in range(0, len(every), 3125)
+    )
+    assert total == pytest.approx(1, rel=1e-3)
+
+
+def test_samples_of_the_prior_are_as_likely_as_it_says():
+    """The mean of their -ln p is the prior's entropy."""
+    model = prior()
+    every = np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 2, 3)
+    nats = np.concatenate([model.nats(part) for part in np.split(every, 5)])
+    entropy, count = np.sum(np.exp(-nats) * nats), 1000
+    spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
+    drawn = ops.convert_to_numpy(model.nats(model.sample(count, seed=1)))
+    assert drawn.mean() == pytest.approx(entropy, abs=4 * spread / math.sqrt(count))
+
+
+def test_an_untrained_denoiser_only_turns_the_noise():
+    model, steps = denoiser(), 10
+    codes = normals(50, 2, 2, 3) * [1, 2, 3] + [3, 2, 1]
+    model.fit_to(codes.astype("float32"))
+    z = model.standardised(model.sample(4, steps, seed=5))
+    noise = keras.random.normal((4, 2, 2, 3), seed=5)
+    factor = math.cos(math.pi / 2 / steps) ** steps
+    np.testing.assert_allclose(z, factor * np.asarray(noise), atol=1e-4)
+
+
+def test_noise_leads_back_to_the_codes():
+    model = denoiser()
+    for weight in model.network.trainable_variables:
+        weight.assign(weight + 0.05 * normals(*weight.shape))
+    codes = normals(5, 2, 2, 3)
+    noise = model.to_noise(codes, 100)
+    np.testing.assert_allclose(model.from_noise(noise, 100), codes, atol=0.1)
+    assert np.abs(noise - codes).max() > 0.1
+
+
+def test_what_is_known_stays_when_the_rest_is_filled():
+    model, codes = denoiser(), normals(5, 2, 2, 3)
+    known = np.array([[True, False], [True, False]])[..., None]
+    filled = model.fill(codes, known, 10)
+    np.testing.assert_allclose(filled[:, :, 0], codes[:, :, 0], atol=1e-4)
+    assert np.abs(filled[:, :, 1] - codes[:, :, 1]).min() > 1e-3
+
+
+@pytest.mark.parametrize("build", [vae, vq, prior, denoiser])
 def test_weights_go_round(build, tmp_path):
     one, other = build(), build()
     for weight in one.weights:
@@ -142,6 +213,13 @@ def test_a_training_ends_with_the_best_weights(length, monkeypatch, tmp_path):
 def test_the_rate_rises_and_ends_at_0():
     rates = [latent_training.cycle(p) for p in (0, 0.05, 0.5, 1.0)]
     assert rates == pytest.approx([0.1, 1, 0.5 + 0.5 * math.cos(math.pi * 9 / 19), 0])
+
+
+def test_both_ways_are_mirror_images():
+    x = RNG.integers(0, 255, (2, 8, 8, 3)).astype("uint8")
+    made = latent_parts.both_ways(x)
+    np.testing.assert_array_equal(made[:2], x)
+    np.testing.assert_array_equal(made[2:], x[:, :, ::-1])
 
 
 def test_unused_entries_are_revived():

@@ -22,6 +22,7 @@ from helpers.engine.studies import (
     families,
     ladder,
     latent_cats,
+    latent_judged,
     paper,
     planes,
     recipes,
@@ -40,6 +41,7 @@ STUDIES = {
         cats,
         ladder,
         latent_cats,
+        latent_judged,
         paper,
     )
 }

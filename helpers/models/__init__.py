@@ -25,5 +25,6 @@ from helpers.models.networks import (
 )
 from helpers.models.pca import PrincipalComponents
 from helpers.models.spatial import VQVAE, SpatialVAE, perplexity, straight_through
+from helpers.models.tokens import CodeDiffusion, IndexPrior, token_network
 from helpers.models.vae import VAE
 from helpers.models.walks import arc, straight, traversal

@@ -1,10 +1,11 @@
-"""Cats from codes that are maps: a spatial VAE, and a VQ-VAE.
+"""Cats from codes: a spatial VAE and a diffusion of its codes, a VQ-VAE and a prior.
 
 python -m helpers.engine.studies.latent_cats PART[:SECONDS] ... [--stage N]
 
 trains parts one after the other, each for its steps or for so many seconds, ships their
-weights and writes their rows; a sheet of pictures goes to ``build/latent_cats``. A
-later stage goes on from the weights that ship, of 16 bits, with a fresh optimiser.
+weights and writes their rows; a sheet of pictures goes to ``build/latent_cats``. The
+denoiser needs the VAE's weights, and the prior the VQ-VAE's. A later stage goes on from
+the weights that ship, of 16 bits, with a fresh optimiser.
 """
 
 import argparse
@@ -17,8 +18,11 @@ from helpers.engine.studies.cats import load
 RUNS = (
     {"name": "vae", "stage": 1, "batch": 128, "rate": 1e-3, "beta": 1.0, "steps": 4825},
     {"name": "vae", "stage": 2, "batch": 32, "rate": 5e-4, "beta": 1.0, "steps": 500},
+    {"name": "denoiser", "stage": 1, "batch": 64, "rate": 2e-3, "steps": 12_000},
     {"name": "vq", "stage": 1, "batch": 128, "rate": 1e-3, "steps": 5300},
+    {"name": "prior", "stage": 1, "batch": 32, "rate": 1.5e-3, "steps": 6000},
 )
+NEEDS = {"denoiser": "vae", "prior": "vq"}
 KEYS = ("name", "stage")
 HELD_OUT = ("validation", "test")
 HOW = ("batch", "rate", "beta")
@@ -49,19 +53,19 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     from helpers.engine.studies import latent_measured
 
     name, cats = configuration["name"], as_bytes(configuration.get("pictures"))
-    model, training = trained(configuration, cats)
+    model, below, training = trained(configuration, cats)
     chosen = min(training.rows, key=lambda row: row["loss"])
     row = {"machine": stateless.machine(), "parameters": model.count_params()}
     row |= {key: configuration[key] for key in HOW if key in configuration}
     row |= {"steps": training.steps.done, "seconds": training.steps.seconds}
     row |= {"chosen_step": chosen["step"]}
     for part in HELD_OUT:
-        figures = latent_measured.measured(name, model, cats[part])
+        figures = latent_measured.measured(name, model, below, cats[part])
         row |= {f"{part}_{figure}": value for figure, value in figures.items()}
     rows = {"latent_cats": [row]}
     curve = [{k: r[k] for k in CURVES if k in r} for r in training.rows]
     result = {**rows, "latent_cats_curves": curve}
-    latent_measured.sheet(name, model, cats["validation"])
+    latent_measured.sheet(name, model, below, cats["validation"])
     return result
 
 
@@ -90,19 +94,27 @@ def as_bytes(limit: int | None = None) -> dict[str, np.ndarray]:
 
 
 def trained(configuration: dict, cats: dict) -> tuple:
-    """Return a part's model, with weights of 16 bits as it ships, and its training."""
+    """Return a part's model as it ships, what it stands on or None, and its training.
+
+    What a part stands on has weights of 16 bits, as it ships too.
+    """
     from helpers import models
     from helpers.engine.studies import latent_parts as parts
 
     name, sizes = configuration["name"], configuration.get("sizes", {})
+    below, given = None, ()
+    if name in NEEDS:
+        below = parts.built(NEEDS[name], sizes=sizes.get(NEEDS[name]))
+        models.load_weights(below, shipped_file(NEEDS[name]))
+        given = (below,)
     model = parts.built(name, True, sizes.get(name))
     if configuration["stage"] > 1:
         models.load_weights(model, shipped_file(name))
-    training = getattr(parts, f"train_{name}")(model, cats, configuration)
+    training = getattr(parts, f"train_{name}")(model, *given, cats, configuration)
     models.save_weights(model, shipped_file(name))
     model = parts.built(name, sizes=sizes.get(name))
     models.load_weights(model, shipped_file(name))
-    return model, training
+    return model, below, training
 
 
 def shipped_file(name: str):

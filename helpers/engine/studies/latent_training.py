@@ -46,6 +46,7 @@ class Training:
             which the one called ``loss`` chooses the weights.
         data: variables that a batch is drawn from.
         rate: the learning rate's peak.
+        decay: the weight decay.
         together: steps that are compiled as one.
         between: called with the share that is done, between ``together`` steps.
     """
@@ -59,6 +60,7 @@ class Training:
         validation: Callable[[], dict[str, float]],
         data: list,
         rate: float,
+        decay: float = 0.0,
         together: int = 25,
         between: Callable[[float], None] = lambda done: None,
     ):
@@ -68,6 +70,7 @@ class Training:
         self.optimizer = keras.optimizers.Adam(
             rate,
             beta_2=0.99,
+            weight_decay=decay or None,
             global_clipnorm=1.0,
             use_ema=True,
             ema_momentum=averaged(),
@@ -81,8 +84,13 @@ class Training:
         self.steps = Steps(self.step, kept, file, together, data, xla=False)
 
     def step(self, number) -> None:
-        """Take a step, whose noise comes from its number alone."""
-        tensors = self.batch(stateless.seeds_of(0, number))
+        """Take a step; its noise, that of dropout too, comes from its number alone."""
+        seeds, masks = stateless.split(stateless.seeds_of(0, number))
+        layers = [v for v in self.others if "seed_generator" in v.path]
+        fresh = stateless.split(masks, len(layers) + 1)
+        for variable, mask in zip(layers, fresh, strict=False):
+            variable.assign(ops.cast(mask, variable.dtype))
+        tensors = self.batch(seeds)
         slopes = stateless.gradients(
             lambda: self.loss(*tensors), self.weights, self.others
         )
