@@ -59,6 +59,7 @@ from helpers.checks.notebook_08 import (
     check_guided,
     check_own_logit,
     check_step_mean,
+    check_vector_gradient,
 )
 from helpers.checks.notebook_09 import (
     check_copied,

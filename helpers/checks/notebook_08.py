@@ -1,4 +1,4 @@
-"""Checks of notebook 08: Towards diffusion; a step, three predictions, guidance."""
+"""Checks of notebook 08, Towards diffusion: a step, velocities, guidance, codes."""
 
 from functools import partial
 
@@ -248,3 +248,109 @@ def check_guided(attempt: Function) -> str:
         (*rng.normal(size=(2, 4, 1)), 0.0),
     ]
     return check(attempt, guided, inputs, GUIDED)
+
+
+def nearest_entries(v, book):
+    squares = np.sum((v[:, np.newaxis] - book) ** 2, axis=2)
+    return book[np.argmin(squares, axis=1)]
+
+
+def vector_gradient(v, book, w, x, c, chosen=nearest_entries):
+    e = chosen(v, book)
+    return 2 * (e @ w - x) @ w.T + 2 * c * (v - e)
+
+
+def farthest(v, book):
+    return book[np.argmax(np.sum((v[:, np.newaxis] - book) ** 2, axis=2), axis=1)]
+
+
+def most_aligned(v, book):
+    return book[np.argmax(v @ book.T, axis=1)]
+
+
+def nearest_to_all(v, book):
+    """The entry for the mean of all vectors, given to each of them."""
+    return np.repeat(nearest_entries(v.mean(axis=0, keepdims=True), book), len(v), 0)
+
+
+def pull(v, book):
+    return 2 * (v - nearest_entries(v, book))
+
+
+def of_decoder(v, book, w, x, c):
+    return vector_gradient(v, book, w, x, 0.0)
+
+
+VECTOR_GRADIENT = {
+    "the decoder sees the entry: take its gradient at e, not at v": (
+        lambda v, b, w, x, c: 2 * (v @ w - x) @ w.T + c * pull(v, b)
+    ),
+    "only the pull is here: the decoder's gradient is handed on": (
+        lambda v, b, w, x, c: c * pull(v, b)
+    ),
+    "only the decoder's part is here: the pull keeps the vector too": of_decoder,
+    "the pull's sign: the gradient of |v - e|^2 points away from e": (
+        lambda v, b, w, x, c: of_decoder(v, b, w, x, c) - c * pull(v, b)
+    ),
+    "the decoder's sign: decoded minus wanted": (
+        lambda v, b, w, x, c: c * pull(v, b) - of_decoder(v, b, w, x, c)
+    ),
+    "the pull is weighed by c": lambda v, b, w, x, c: vector_gradient(v, b, w, x, 1.0),
+    "the entry's own pull belongs to the codebook: v is pulled by c, not by 1 + c": (
+        lambda v, b, w, x, c: vector_gradient(v, b, w, x, 1 + c)
+    ),
+    "the whole loss is not weighed: c goes with the pull alone": (
+        lambda v, b, w, x, c: c * vector_gradient(v, b, w, x, 1.0)
+    ),
+    "half of it: a square's slope has a 2": (
+        then(vector_gradient, lambda slope: slope / 2)
+    ),
+    "the pull is a square too, with a 2 of its own": (
+        lambda v, b, w, x, c: of_decoder(v, b, w, x, c) + c * pull(v, b) / 2
+    ),
+    "the decoder's part is a square too, with a 2 of its own": (
+        lambda v, b, w, x, c: of_decoder(v, b, w, x, c) / 2 + c * pull(v, b)
+    ),
+    "back through the decoder: multiply by W turned, w.T": (
+        lambda v, b, w, x, c: 2 * (nearest_entries(v, b) @ w - x) @ w + c * pull(v, b)
+    ),
+    "through the decoder once more: the error of x is multiplied by w.T": (
+        lambda v, b, w, x, c: 2 * (nearest_entries(v, b) @ w - x) + c * pull(v, b)
+    ),
+    "the nearest entry, not the farthest": partial(vector_gradient, chosen=farthest),
+    "nearest by distance: the largest product is another entry": (
+        partial(vector_gradient, chosen=most_aligned)
+    ),
+    "each vector has an entry of its own": (
+        partial(vector_gradient, chosen=nearest_to_all)
+    ),
+    "the loss is summed over the numbers of x, not averaged": (
+        lambda v, b, w, x, c: (
+            of_decoder(v, b, w, x, c) / w.shape[1] + c * pull(v, b) / v.shape[1]
+        ),
+        lambda v, b, w, x, c: of_decoder(v, b, w, x, c) / w.shape[1] + c * pull(v, b),
+    ),
+    "a gradient for each vector, not their mean": (
+        then(vector_gradient, lambda slope: slope.mean(axis=0)),
+        then(vector_gradient, lambda slope: slope / len(slope)),
+    ),
+    "that is the codebook's gradient at the entries: its pull turned round": (
+        lambda v, b, w, x, c: -pull(v, b)
+    ),
+    "the nearest entry does not move with v, but its gradient is not 0": (
+        lambda v, b, w, x, c: np.zeros_like(v)
+    ),
+}
+
+
+def check_vector_gradient(attempt: Function) -> str:
+    """Check ``vector_gradient(v, book, w, x, c)``: (n, d), of vectors (n, d).
+
+    The book is (K, d), the decoder's matrix (d, p) and what it should give (n, p).
+    """
+    rng = np.random.default_rng(4)
+    inputs = []
+    for n, d, entries, c in ((6, 3, 7, 0.25), (4, 2, 5, 0.6)):
+        shapes = (n, d), (entries, d), (d, d), (n, d)
+        inputs.append((*(rng.normal(size=shape) for shape in shapes), c))
+    return check(attempt, vector_gradient, inputs, VECTOR_GRADIENT)

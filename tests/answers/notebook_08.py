@@ -8,9 +8,11 @@ import cmath
 import math
 
 import numpy as np
+import scipy.spatial
 import scipy.special
 import scipy.stats
 import tensorflow as tf
+from scipy.spatial.distance import cdist
 
 
 def sm(x, y, b, n):
@@ -117,6 +119,52 @@ def logit_snr(x, k):
     return 2 * np.sqrt(snr * (1 + snr)) * x
 
 
+def vg(v, b, w, x, c):
+    e = b[((v[:, None] - b) ** 2).sum(-1).argmin(1)]
+    return 2 * (e @ w - x) @ w.T + 2 * c * (v - e)
+
+
+def vg_lengths(v, b, w, x, c):
+    e = b[np.argmin((b**2).sum(1) - 2 * v @ b.T, axis=1)]
+    error = np.einsum("nd,dp->np", e, w) - x
+    return 2 * np.einsum("np,dp->nd", error, w) + 2 * c * (v - e)
+
+
+def vg_loops(v, b, w, x, c):
+    out = []
+    for each, wanted in zip(v, x, strict=True):
+        e = min(b, key=lambda entry: math.dist(entry, each))
+        error = e @ w - wanted
+        out.append([2 * error @ row for row in w] + 2 * c * (each - e))
+    return out
+
+
+def vg_tree(v, b, w, x, c):
+    _, place = scipy.spatial.KDTree(b).query(v)
+    return 2 * (b[place] @ w - x) @ w.T + 2 * c * (v - b[place])
+
+
+def vg_tape(v, b, w, x, c):
+    """By automatic differentiation of the loss, straight through."""
+    v, e = tf.constant(v), tf.constant(b[cdist(v, b).argmin(1)])
+    with tf.GradientTape() as tape:
+        tape.watch(v)
+        z = v + tf.stop_gradient(e - v)
+        loss = tf.reduce_sum((z @ w - x) ** 2) + c * tf.reduce_sum((v - e) ** 2)
+    return tape.gradient(loss, v)
+
+
+def vg_slopes(v, b, w, x, c, step=1e-5):
+    """By differences, where what is added to v stays as it is."""
+    e = b[cdist(v, b).argmin(1)]
+
+    def loss(z):
+        return (((z + e - v) @ w - x) ** 2).sum(1) + c * ((z - e) ** 2).sum(1)
+
+    sides = step * np.eye(v.shape[1])
+    return np.stack([(loss(v + s) - loss(v - s)) / (2 * step) for s in sides], axis=1)
+
+
 def g_for(u, c, w):
     out = np.empty_like(u)
     for place in np.ndindex(u.shape):
@@ -167,6 +215,14 @@ METHODS = {
         "average": lambda u, c, w: np.average([u, c], axis=0, weights=[1 - w, w]),
         "tensorflow": lambda u, c, w: tf.constant(u) + w * tf.constant(c - u),
     },
+    "vector_gradient": {
+        "formula": vg,
+        "by lengths": vg_lengths,
+        "loops": vg_loops,
+        "tree": vg_tree,
+        "automatic": vg_tape,
+        "differences": vg_slopes,
+    },
 }
 CORRECT = {name: next(iter(methods.values())) for name, methods in METHODS.items()}
 
@@ -185,6 +241,17 @@ def own_kept(a):
 def rescaled(u, c, w):
     out = u + w * (c - u)
     return out * np.linalg.norm(c) / np.linalg.norm(out)
+
+
+def entry(v, b):
+    return b[cdist(v, b).argmin(axis=1)]
+
+
+def vg_of(chosen):
+    """Return the answer with entries that a wrong rule chose."""
+    return lambda v, b, w, x, c: (
+        2 * (b[chosen(v, b)] @ w - x) @ w.T + 2 * c * (v - b[chosen(v, b)])
+    )
 
 
 MISTAKES = {
@@ -278,5 +345,45 @@ MISTAKES = {
         "not squared": lambda u, c, w: u + w**2 * (c - u),
         "not its sign": lambda u, c, w: u + w * np.sign(c - u),
         "no rescaling": rescaled,
+    },
+    "vector_gradient": {
+        "not at v": lambda v, b, w, x, c: (
+            2 * (v @ w - x) @ w.T + 2 * c * (v - entry(v, b))
+        ),
+        "only the pull is here": lambda v, b, w, x, c: 2 * c * (v - entry(v, b)),
+        "only the decoder's part": lambda v, b, w, x, c: (
+            2 * (entry(v, b) @ w - x) @ w.T
+        ),
+        "the pull's sign": lambda v, b, w, x, c: vg(v, b, w, x, -c),
+        "decoded minus wanted": lambda v, b, w, x, c: (
+            2 * (x - entry(v, b) @ w) @ w.T + 2 * c * (v - entry(v, b))
+        ),
+        "weighed by c": lambda v, b, w, x, c: vg(v, b, w, x, 1),
+        "not by 1 + c": lambda v, b, w, x, c: vg(v, b, w, x, 1 + c),
+        "the whole loss": lambda v, b, w, x, c: c * vg(v, b, w, x, 1),
+        "half of it": lambda v, b, w, x, c: (
+            (entry(v, b) @ w - x) @ w.T + c * (v - entry(v, b))
+        ),
+        "the pull is a square": lambda v, b, w, x, c: vg(v, b, w, x, c / 2),
+        "the decoder's part is a square": lambda v, b, w, x, c: (
+            (entry(v, b) @ w - x) @ w.T + 2 * c * (v - entry(v, b))
+        ),
+        "W turned": lambda v, b, w, x, c: (
+            2 * (entry(v, b) @ w - x) @ w + 2 * c * (v - entry(v, b))
+        ),
+        "once more": lambda v, b, w, x, c: (
+            2 * (entry(v, b) @ w - x) + 2 * c * (v - entry(v, b))
+        ),
+        "not the farthest": vg_of(lambda v, b: cdist(v, b).argmax(axis=1)),
+        "by distance": vg_of(lambda v, b: np.argmax(v @ b.T, axis=1)),
+        "an entry of its own": vg_of(
+            lambda v, b: np.full(len(v), cdist([v.mean(0)], b).argmin())
+        ),
+        "not averaged": lambda v, b, w, x, c: (
+            2 * (entry(v, b) @ w - x) @ w.T / len(w) + 2 * c * (v - entry(v, b))
+        ),
+        "not their mean": lambda v, b, w, x, c: vg(v, b, w, x, c) / len(v),
+        "turned round": lambda v, b, w, x, c: 2 * (entry(v, b) - v),
+        "is not 0": lambda v, b, w, x, c: np.zeros(v.shape),
     },
 }
