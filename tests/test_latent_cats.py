@@ -9,7 +9,7 @@ from keras import ops
 
 from helpers import families, models
 from helpers.engine import stateless
-from helpers.engine.studies import latent_parts, latent_training
+from helpers.engine.studies import latent_judged, latent_parts, latent_training
 from helpers.likelihoods import colour_mean, colour_nats
 from helpers.likelihoods.pictures import logistic_nats
 
@@ -228,3 +228,10 @@ def test_unused_entries_are_revived():
     np.testing.assert_array_equal(after[[0, 2]], book[[0, 2]])
     for entry in after[[1, 3]]:
         assert (vectors.reshape(-1, 2) == entry).all(-1).any()
+
+
+def test_the_nearest_photograph_is_found_mirrored_or_not():
+    train = RNG.uniform(size=(30, 8, 8, 3)).astype("float32")
+    x = np.concatenate([train[:2] + 0.1, train[2:4, :, ::-1]])
+    away = latent_judged.nearest_of(x, train)
+    np.testing.assert_allclose(away, [0.1, 0.1, 0, 0], atol=1e-3)

@@ -51,13 +51,11 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     centres, points = normal.encode(real), normal.encode(samples)
     row["precision"] = metrics.covered_share(points, centres, NEIGHBOURS)
     row["recall"] = metrics.covered_share(centres, points, NEIGHBOURS)
-    train = cats.x_train
-    train = np.concatenate([train, train[:, :, ::-1]])
-    away = nearest_of(samples, train)
+    away = nearest_of(samples, cats.x_train)
     row["nearest"] = float(np.median(away))
     if give_back is not None:
         row |= told("decoded", samples, give_back(real))
-        others = nearest_of(give_back(cats.x_validation[:COUNT]), train)
+        others = nearest_of(give_back(cats.x_validation[:COUNT]), cats.x_train)
         row["nearest_decoded"] = float(np.median(others))
         row["copied"] = float(np.mean(away < np.quantile(others, 0.01)))
     return {"latent_judged": [row]}
@@ -77,14 +75,22 @@ def told(what: str, samples: np.ndarray, others: np.ndarray) -> dict[str, float]
 
 
 def nearest_of(x: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Return the root mean squared distances to the nearest of ``train``, (n,)."""
-    flat, rows = train.reshape(len(train), -1), x.reshape(len(x), -1)
+    """Return the root mean squared distances to the nearest of ``train``, (n,).
+
+    Pictures and their mirror images are held against it, in place of mirrored ones.
+    """
+    flat = train.reshape(len(train), -1)
     lengths = np.einsum("ij,ij->i", flat, flat)
-    squares = [
-        np.min(lengths - 2 * part @ flat.T, axis=1) + np.einsum("ij,ij->i", part, part)
-        for part in np.array_split(rows, max(1, len(rows) // 100))
-    ]
-    return np.sqrt(np.maximum(0, np.concatenate(squares)) / flat.shape[1])
+
+    def squares(rows):
+        own = np.einsum("ij,ij->i", rows, rows)
+        return np.min(lengths - 2 * rows @ flat.T, axis=1) + own
+
+    found = []
+    for part in np.array_split(x, max(1, len(x) // 100)):
+        both = [each.reshape(len(part), -1) for each in (part, part[:, :, ::-1])]
+        found.append(np.minimum(*map(squares, both)))
+    return np.sqrt(np.maximum(0, np.concatenate(found)) / flat.shape[1])
 
 
 def cat_vae():
