@@ -92,11 +92,11 @@ def test_sampler_ends_at_the_gaussian(kind, ancestral):
 
 def test_path_returns_the_way_it_came():
     x = (MEAN + SPREAD * normals(100, 1)).astype("float32")
-    times = np.linspace(0, 1, 201)
+    times = np.linspace(0, 1, 101)
     noise = diffusion.path(exact("velocity"), x, times)
-    np.testing.assert_allclose(noise, (x - MEAN) / SPREAD, atol=0.03)
+    np.testing.assert_allclose(noise, (x - MEAN) / SPREAD, atol=0.06)
     again = diffusion.path(exact("velocity"), noise, times[::-1])
-    np.testing.assert_allclose(again, x, atol=0.03)
+    np.testing.assert_allclose(again, x, atol=0.06)
 
 
 def test_posterior_agrees_with_the_chain():

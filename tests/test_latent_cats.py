@@ -32,7 +32,7 @@ def vq(**options):
 
 def prior(seed=0):
     keras.utils.set_random_seed(seed)
-    made = models.IndexPrior(2, 3, entries=5, width=32, blocks=2)
+    made = models.IndexPrior(2, 3, entries=4, width=32, blocks=2)
     for weight in made.weights:
         weight.assign(weight + 0.3 * normals(*weight.shape))
     return made
@@ -117,29 +117,20 @@ def test_perplexity_counts_what_is_used():
 
 def test_the_prior_sees_what_came_before_only():
     model = prior()
-    maps = RNG.integers(0, 5, (1, 2, 3))
+    maps = RNG.integers(0, 4, (1, 2, 3))
     before = np.asarray(model(maps))
-    maps[0, 1, 0] = (maps[0, 1, 0] + 1) % 5  # the fourth place
+    maps[0, 1, 0] = (maps[0, 1, 0] + 1) % 4  # the fourth place
     after = np.asarray(model(maps))
     np.testing.assert_allclose(after[:, :4], before[:, :4], atol=1e-5)
     assert np.abs(after[:, 4:] - before[:, 4:]).max(-1).min() > 1e-3
 
 
-def test_the_prior_s_probabilities_add_up():
+def test_the_prior_s_probabilities_add_up_and_samples_are_as_likely_as_it_says():
+    """The mean of samples' -ln p is the prior's entropy."""
     model = prior()
-    every = np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 2, 3)
-    total = sum(
-        np.exp(-ops.convert_to_numpy(model.nats(every[i : i + 3125]))).sum()
-        for i in range(0, len(every), 3125)
-    )
-    assert total == pytest.approx(1, rel=1e-3)
-
-
-def test_samples_of_the_prior_are_as_likely_as_it_says():
-    """The mean of their -ln p is the prior's entropy."""
-    model = prior()
-    every = np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 2, 3)
-    nats = np.concatenate([model.nats(part) for part in np.split(every, 5)])
+    every = np.stack(np.meshgrid(*[np.arange(4)] * 6), -1).reshape(-1, 2, 3)
+    nats = ops.convert_to_numpy(model.nats(every))
+    assert np.exp(-nats).sum() == pytest.approx(1, rel=1e-3)
     entropy, count = np.sum(np.exp(-nats) * nats), 1000
     spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
     drawn = ops.convert_to_numpy(model.nats(model.sample(count, seed=1)))
@@ -161,8 +152,8 @@ def test_noise_leads_back_to_the_codes():
     for weight in model.network.trainable_variables:
         weight.assign(weight + 0.05 * normals(*weight.shape))
     codes = normals(5, 2, 2, 3)
-    noise = model.to_noise(codes, 100)
-    np.testing.assert_allclose(model.from_noise(noise, 100), codes, atol=0.1)
+    noise = model.to_noise(codes, 50)
+    np.testing.assert_allclose(model.from_noise(noise, 50), codes, atol=0.15)
     assert np.abs(noise - codes).max() > 0.1
 
 
@@ -188,7 +179,7 @@ def test_weights_go_round(build, tmp_path):
 @pytest.mark.parametrize("length", [{"steps": 200}, {"seconds": 4.0}])
 def test_a_training_ends_with_the_best_weights(length, monkeypatch, tmp_path):
     monkeypatch.setattr(latent_training, "folder", lambda: tmp_path)
-    monkeypatch.setattr(latent_training, "AVERAGED", {"": 0.9})
+    monkeypatch.setattr(latent_training, "AVERAGED", {True: 0.9, False: 0.9})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     x = normals(500, 2)
     data = latent_parts.fixed(x)

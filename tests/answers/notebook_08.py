@@ -13,6 +13,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
 
 
 def sm(x, y, b, n):
@@ -144,6 +145,18 @@ def vg_tree(v, b, w, x, c):
     return 2 * (b[place] @ w - x) @ w.T + 2 * c * (v - b[place])
 
 
+def vg_one_hot(v, b, w, x, c):
+    away = cdist(v, b)
+    share = 1.0 * (away == away.min(axis=1, keepdims=True))
+    return 2 * (share @ b @ w - x) @ w.T + 2 * c * (v - share @ b)
+
+
+def vg_neighbours(v, b, w, x, c):
+    place = NearestNeighbors(n_neighbors=1).fit(b).kneighbors(v, return_distance=False)
+    e = np.take_along_axis(b, np.repeat(place, b.shape[1], axis=1), axis=0)
+    return 2 * ((e @ w - x) @ w.T + c * (v - e))
+
+
 def vg_tape(v, b, w, x, c):
     """By automatic differentiation of the loss, straight through."""
     v, e = tf.constant(v), tf.constant(b[cdist(v, b).argmin(1)])
@@ -220,6 +233,8 @@ METHODS = {
         "by lengths": vg_lengths,
         "loops": vg_loops,
         "tree": vg_tree,
+        "one-hot": vg_one_hot,
+        "neighbours": vg_neighbours,
         "automatic": vg_tape,
         "differences": vg_slopes,
     },
