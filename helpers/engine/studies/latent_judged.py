@@ -147,7 +147,7 @@ def fitted(vae, x: np.ndarray) -> np.ndarray:
 
     codes = vae.family.sample_posterior(vae.posterior_arrays(x), 0)
     options = {"reg_covar": 1e-3, "tol": 0.1, "random_state": 0}
-    density = GaussianMixture(10, **options).fit(np.asarray(codes))
+    density = GaussianMixture(10, **options).fit(np.asarray(codes, "float64"))
     codes = density.sample(COUNT)[0].astype("float32")
     return np.random.default_rng(0).permutation(codes)  # they come sorted by part
 
