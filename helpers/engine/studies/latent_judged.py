@@ -1,16 +1,14 @@
 """How good samples of cats are: 04's VAE, the diffusion of codes, the VQ-VAE's prior.
 
-Needs the weights of ``latent_cats`` in ``data/weights``. Samples that take long are
-kept in ``build/latent_cats``.
+Needs the weights of ``latent_cats`` in ``data/weights``.
 """
 
 import numpy as np
 
-from helpers.engine import files
 from helpers.engine.studies.cats import load
 
 COUNT = 1000  # pictures of each kind
-BATCH = 500  # samples drawn at once
+BATCH = 250  # samples drawn at once
 JUDGE_STEPS, SEEDS = 300, (0, 1, 2)  # of the judge; how often it is trained anew
 NEIGHBOURS = 3
 NAMES = ("validation", "blurred", "normal_prior", "normal_fitted")
@@ -132,12 +130,12 @@ def drawn(name: str, cats):
         shape = (COUNT, *model.code_shape[:2])
         indices = rng.integers(model.entries, size=shape)
         if name == "vq_prior":
-            indices = kept("prior").astype("int32")
+            indices = sampled("prior")
         return model.decode(indices), model.reconstruct
     model = shipped("vae")
     codes = rng.normal(size=(COUNT, *model.code_shape)).astype("float32")
     if name == "diffusion":
-        codes = kept("denoiser").astype("float32")
+        codes = sampled("denoiser")
     return model.decode(codes), model.reconstruct
 
 
@@ -152,21 +150,8 @@ def fitted(vae, x: np.ndarray) -> np.ndarray:
     return np.random.default_rng(0).permutation(codes)  # they come sorted by part
 
 
-def kept(name: str, model=None) -> np.ndarray:
-    """Return ``COUNT`` samples of a part, from a file if they were drawn before.
-
-    Args:
-        name: the denoiser, whose codes are returned, or the prior, whose indices are.
-        model: with its weights, or None for those that ship.
-    """
-    from helpers.engine.studies.latent_training import folder
-
-    path = folder() / f"{name}.samples.npy"
-    if not path.exists():
-        model = shipped(name) if model is None else model
-        found = [model.sample(BATCH, seed=seed) for seed in range(COUNT // BATCH)]
-        dtype = "float16" if name == "denoiser" else "int16"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.whole(path) as file:
-            np.save(file, np.concatenate(found).astype(dtype))
-    return np.load(path)
+def sampled(name: str) -> np.ndarray:
+    """Return ``COUNT`` samples of the denoiser, codes, or of the prior, indices."""
+    model = shipped(name)
+    parts = [model.sample(BATCH, seed=seed) for seed in range(-(-COUNT // BATCH))]
+    return np.concatenate(parts)[:COUNT]
