@@ -84,7 +84,9 @@ def from_velocity(x_t, velocity, kept, cosine=np.sqrt, sign=1.0):
 
 
 FROM_VELOCITY = {
-    "the signs: turn back, by minus the angle": partial(from_velocity, sign=-1.0),
+    "the signs: put x_t = c x + s e and v = c e - s x in, and x must come out": partial(
+        from_velocity, sign=-1.0
+    ),
     "the picture's sign: x^ = sqrt(A) x_t minus the velocity's part": (
         lambda x, v, k: (
             from_velocity(x, v, k) + np.stack([2 * np.sqrt(1 - k) * v, 0 * v])

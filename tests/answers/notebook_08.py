@@ -294,7 +294,7 @@ MISTAKES = {
         "the walk without fresh noise": walk,
     },
     "from_velocity": {
-        "turn back, by minus": lambda x, v, k: fv(x, -v, k) * [[[1]], [[-1]]],
+        "and x must come out": lambda x, v, k: fv(x, -v, k) * [[[1]], [[-1]]],
         "the picture's sign": lambda x, v, k: np.stack(
             [k**0.5 * x + (1 - k) ** 0.5 * v, (1 - k) ** 0.5 * x + k**0.5 * v]
         ),
