@@ -175,8 +175,8 @@ def token_network(
     tokens = layers.Dense(width, name="in")(tokens)
     tokens = Places(name="places")(tokens)
     for block in range(1, blocks + 1):
-        options = {"modulated": True, "dropout": dropout, "name": f"block_{block}"}
-        tokens = Block(width, **options)(tokens, vectors)
+        layer = Block(width, modulated=True, dropout=dropout, name=f"block_{block}")
+        tokens = layer(tokens, vectors)
     tokens = layers.RMSNormalization(name="norm")(tokens)
     last = layers.Dense(channels, dtype="float32", **zeros, name="out")(tokens)
     shaped = layers.Reshape(code_shape, dtype="float32", name="velocity")(last)
@@ -202,7 +202,8 @@ class CodeDiffusion(keras.Model):
         dropout: float = 0.0,
     ):
         super().__init__(name="code_diffusion")
-        self.code_shape, self.kept_velocity = tuple(code_shape), None
+        self.code_shape = tuple(code_shape)
+        self.kept_velocity: diffusion.Network | None = None
         self.network = token_network(code_shape, width, blocks, dropout)
         fixed = {"trainable": False, "dtype": "float32"}
         size = (self.code_shape[-1],)
