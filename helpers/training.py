@@ -314,14 +314,24 @@ def divided(steps: int, rounds: int, together: int) -> tuple[int, int, int]:
 
 
 def compile_with(
-    model: keras.Model, optimizer: keras.Optimizer, together: int, jit: bool | str
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    together: int,
+    jit: bool | str,
+    own_loss: bool = False,
 ) -> None:
-    """Compile a model, with its own loss or the mean squared error."""
+    """Compile a model, with its own loss or the mean squared error.
+
+    Args:
+        together: steps per execution.
+        jit: whether XLA compiles the step.
+        own_loss: the model adds its loss itself, as a VAE does in any case.
+    """
     if processes.replicas() > 1:  # Keras can't do more than a step at once there
         together = 1
     if jit is True:
         start_xla()
-    loss = None if isinstance(model, VAE) else "mse"
+    loss = None if own_loss or isinstance(model, VAE) else "mse"
     options = {"steps_per_execution": together, "jit_compile": jit}
     model.compile(optimizer, loss, **options)
     optimizer.build(model.trainable_variables)  # else the step would be traced twice

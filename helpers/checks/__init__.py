@@ -54,6 +54,13 @@ from helpers.checks.notebook_07_ladder import (
     check_estimate,
     check_flow_density,
 )
+from helpers.checks.notebook_08 import (
+    check_from_velocity,
+    check_guided,
+    check_own_logit,
+    check_step_mean,
+    check_vector_gradient,
+)
 from helpers.checks.notebook_09 import (
     check_copied,
     check_hidden_sigma,

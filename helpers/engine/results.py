@@ -21,6 +21,8 @@ from helpers.engine.studies import (
     factors,
     families,
     ladder,
+    latent_cats,
+    latent_judged,
     paper,
     planes,
     recipes,
@@ -38,6 +40,8 @@ STUDIES = {
         diagnose,
         cats,
         ladder,
+        latent_cats,
+        latent_judged,
         paper,
     )
 }

@@ -9,6 +9,7 @@ import helpers.engine.quiet_start
 
 # isort: split
 from helpers.likelihoods.base import Likelihood, MeanOfCalls, ReportingModel
+from helpers.likelihoods.colours import COLOUR_OUTPUTS, colour_mean, colour_nats
 from helpers.likelihoods.named import NAMED, get_likelihood
 from helpers.likelihoods.pictures import (
     Bernoulli,

@@ -149,17 +149,26 @@ class DiscretisedLogistic(Likelihood):
         self.log_scale = self.add_weight((), start, name="log_scale")
 
     def negative_log_likelihood(self, x, output):
-        per_scale = ops.exp(-bounded(self.log_scale, -10, 10))
-        x = ops.round(255 * x) / 255
-        upper, lower = ((x + half - output) * per_scale for half in (1 / 510, -1 / 510))
-        # s(u) - s(l) is s(u) s(-l) (1 - exp(l - u)), s the logistic distribution
-        nats = ops.where(x < 1, ops.softplus(-upper), 0.0)
-        nats = nats + ops.where(x > 0, ops.softplus(lower), 0.0)
-        inside = ops.logical_and(x > 0, x < 1)
-        return total(nats - ops.where(inside, log1mexp(-per_scale / 255), 0.0))
+        return total(logistic_nats(x, output, self.log_scale))
 
     def mean(self, output):
         """Return the mean, in [0, 1], exact to half a step of 1/255."""
         scale = ops.exp(bounded(self.log_scale, -10, 10))
         above = ops.softplus(output / scale) - ops.softplus((output - 1) / scale)
         return scale * above  # the integral of the probability to lie above t in [0, 1]
+
+
+def logistic_nats(x, location, log_scale):
+    """Return -ln of the probabilities of 8-bit pixels, one for each, of x's shape.
+
+    A value's is what a logistic variable has within half a step of it; black has all
+    below, and white all above.
+    """
+    per_scale = ops.exp(-bounded(log_scale, -10, 10))
+    x = ops.round(255 * x) / 255
+    upper, lower = ((x + half - location) * per_scale for half in (1 / 510, -1 / 510))
+    # s(u) - s(l) is s(u) s(-l) (1 - exp(l - u)), s the logistic distribution
+    nats = ops.where(x < 1, ops.softplus(-upper), 0.0)
+    nats = nats + ops.where(x > 0, ops.softplus(lower), 0.0)
+    inside = ops.logical_and(x > 0, x < 1)
+    return nats - ops.where(inside, log1mexp(-per_scale / 255), 0.0)

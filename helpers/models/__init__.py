@@ -24,5 +24,7 @@ from helpers.models.networks import (
     heads,
 )
 from helpers.models.pca import PrincipalComponents
+from helpers.models.spatial import VQVAE, SpatialVAE, perplexity, straight_through
+from helpers.models.tokens import CodeDiffusion, IndexPrior, token_network
 from helpers.models.vae import VAE
 from helpers.models.walks import arc, straight, traversal
