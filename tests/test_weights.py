@@ -6,10 +6,13 @@ import pytest
 import helpers
 from helpers import likelihoods, models
 from helpers.engine import weights
+from helpers.engine.studies import latent_cats, latent_parts
 
 SHIPPED = sorted(weights.FOLDER.glob("*.npz"))
 CODES = [path for path in SHIPPED if path.stem.endswith("_codes")]
-CATS = [path for path in SHIPPED if path.stem.startswith("cats_") and path not in CODES]
+MAPS = [weights.FOLDER / f"cats_{run['name']}.npz" for run in latent_cats.RUNS]
+OTHER = {*CODES, *MAPS}
+CATS = [p for p in SHIPPED if p.stem.startswith("cats_") and p not in OTHER]
 
 
 @pytest.fixture
@@ -109,11 +112,12 @@ def test_a_missing_file_is_named_and_of_what_ships_the_address(
 
 
 def test_what_ships_is_small():
-    assert (len(CATS), len(CODES)) == (6, 4)
+    assert (len(CATS), len(CODES), len({*MAPS})) == (6, 4, 4)
     digits = {path for path in SHIPPED if path.stem.startswith(("paper", "ladder"))}
     assert len(digits) == 5
     assert sum(path.stat().st_size for path in digits) < 8e6
-    assert sum(path.stat().st_size for path in {*SHIPPED} - digits) < 24e6
+    assert sum(path.stat().st_size for path in {*MAPS}) < 12e6
+    assert sum(path.stat().st_size for path in {*SHIPPED} - digits - {*MAPS}) < 24e6
 
 
 @pytest.mark.parametrize("path", CODES, ids=lambda path: path.stem)
@@ -136,3 +140,13 @@ def test_what_ships_fits_the_model_and_draws_cats(path):
     # pictures: each smooth, compared with the differences between distant pixels
     steps = np.abs(np.diff(cats, axis=1)).mean()
     assert steps < 0.4 * np.abs(cats[:, :32] - cats[:, 32:]).mean()
+
+
+@pytest.mark.parametrize("name", sorted({run["name"] for run in latent_cats.RUNS}))
+def test_what_ships_for_maps_fits_its_model(name):
+    model = latent_parts.built(name)
+    before = [np.array(weight) for weight in model.get_weights()]
+    models.load_weights(model, latent_cats.shipped_file(name))
+    after = model.get_weights()
+    assert all(np.isfinite(weight).all() for weight in after)
+    assert any(np.abs(b - a).max() > 0.1 for b, a in zip(before, after, strict=True))
