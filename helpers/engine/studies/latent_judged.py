@@ -12,7 +12,8 @@ BATCH = 250  # samples drawn at once
 JUDGE_STEPS, SEEDS = 300, (0, 1, 2)  # of the judge; how often it is trained anew
 NEIGHBOURS = 3
 NAMES = ("validation", "blurred", "normal_prior", "normal_fitted")
-NAMES += ("spatial_prior", "diffusion", "vq_uniform", "vq_prior")
+NAMES += ("spatial_given_back", "spatial_prior", "spatial_fitted", "diffusion")
+NAMES += ("vq_given_back", "vq_uniform", "vq_prior")
 KEYS = ("name",)
 JUDGED = ("photographs", "decoded")
 COLUMNS = (*KEYS, "count")
@@ -125,17 +126,17 @@ def drawn(name: str, cats):
         if name == "normal_prior":
             return model.generate(COUNT, seed=0), model.reconstruct
         return model.decode(fitted(model, cats.x_train)), model.reconstruct
-    if name.startswith("vq"):
-        model = shipped("vq")
-        shape = (COUNT, *model.code_shape[:2])
-        indices = rng.integers(model.entries, size=shape)
-        if name == "vq_prior":
-            indices = sampled("prior")
-        return model.decode(indices), model.reconstruct
-    model = shipped("vae")
-    codes = rng.normal(size=(COUNT, *model.code_shape)).astype("float32")
-    if name == "diffusion":
-        codes = sampled("denoiser")
+    model = shipped("vq" if name.startswith("vq") else "vae")
+    if name.endswith("given_back"):
+        return model.reconstruct(x), model.reconstruct
+    if name == "vq_uniform":
+        codes = rng.integers(model.entries, size=(COUNT, *model.code_shape[:2]))
+    elif name == "spatial_prior":
+        codes = rng.normal(size=(COUNT, *model.code_shape)).astype("float32")
+    elif name == "spatial_fitted":
+        codes = one_normal(model, cats.x_train)
+    else:
+        codes = sampled("prior" if name == "vq_prior" else "denoiser")
     return model.decode(codes), model.reconstruct
 
 
@@ -148,6 +149,24 @@ def fitted(vae, x: np.ndarray) -> np.ndarray:
     density = GaussianMixture(10, **options).fit(np.asarray(codes, "float64"))
     codes = density.sample(COUNT)[0].astype("float32")
     return np.random.default_rng(0).permutation(codes)  # they come sorted by part
+
+
+def one_normal(vae, x: np.ndarray) -> np.ndarray:
+    """Return draws (COUNT, ...) of one normal fitted to the codes of pictures.
+
+    A tenth of what ties numbers together is taken away, as in the notebook's bound.
+    """
+    from keras import ops
+
+    both = vae.in_parts(lambda part: ops.concatenate(vae.posterior(part), axis=-1), x)
+    means, logs = np.split(both, 2, axis=-1)
+    rng = np.random.default_rng(0)
+    codes = means + np.exp(logs / 2) * rng.normal(size=means.shape)
+    flat = codes.reshape(len(codes), -1)
+    covariance = np.cov(flat.T)
+    covariance = 0.9 * covariance + 0.1 * np.diag(np.diag(covariance))
+    drawn = rng.multivariate_normal(flat.mean(axis=0), covariance, COUNT)
+    return drawn.reshape(COUNT, *means.shape[1:]).astype("float32")
 
 
 def sampled(name: str) -> np.ndarray:
