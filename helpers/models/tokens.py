@@ -197,8 +197,8 @@ class CodeDiffusion(keras.Model):
     def __init__(
         self,
         code_shape: Sequence[int] = (8, 8, 16),
-        width: int = 128,
-        blocks: int = 6,
+        width: int = 160,
+        blocks: int = 8,
         dropout: float = 0.0,
     ):
         super().__init__(name="code_diffusion")

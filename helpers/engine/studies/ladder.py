@@ -20,6 +20,7 @@ WELL = PLAIN | {"widths": [512] * 4, "residual": True, "bias": True, "cycle": Tr
 WELL |= {"peak": 3e-3}
 DOUBLY = {"samples": 5, "doubly": True}
 CONVOLUTIONAL = {"networks": "convolutional", "peak": 2e-3}
+CHAINED = {"peak": 1e-3, "start": "conv_20000_0.002_0"}  # the weights to go on from
 RUNGS = {
     "plain": PLAIN,
     "trained_well": WELL,
@@ -34,6 +35,7 @@ RUNGS = {
     "hierarchy": WELL | {"prior": "flow", "groups": 2},
     "conv": WELL | {"prior": "flow"} | CONVOLUTIONAL,
     "conv_doubly": WELL | {"prior": "flow"} | CONVOLUTIONAL | DOUBLY,
+    "conv_chained": WELL | {"prior": "flow"} | CONVOLUTIONAL | DOUBLY | CHAINED,
 }
 DECAY, BETA_2 = 0.1, 0.99  # of a cycle
 AVERAGED = 0.05  # share of the steps over which a cycle averages its weights
@@ -68,7 +70,8 @@ def grid() -> list[dict]:
     runs += [one(n, factor=f) for n in ("plain", "trained_well") for f in (0.5, 2.0)]
     runs += [one(rung, LONG) for rung in ("trained_well", "mixture", "flow_doubly")]
     runs += [one("flow_doubly", 24_000, 0.5)]  # at the whole rate a longer one diverged
-    return [*runs, one("conv", 20_000), one("conv_doubly", 24_000)]
+    runs += [one("conv", 20_000), one("conv_doubly", 24_000)]
+    return [*runs, one("conv_chained", 5000)]
 
 
 def board(rows: list[dict]) -> list[dict]:
@@ -113,6 +116,8 @@ def run(configuration: dict, seconds: float = math.inf) -> dict[str, list[dict]]
     options = RUNGS[configuration["rung"]]
     keras.utils.set_random_seed(configuration["seed"])
     model = ladder_models.build(digits["grey"], LATENTS, **options)
+    if "start" in options:
+        begin_with(model, options["start"])
     training = trained(configuration, options, model, digits, seconds)
     stem = name_of(configuration)
     with files.whole(folder() / f"{stem}.weights.npz") as file:
@@ -128,6 +133,16 @@ def run(configuration: dict, seconds: float = math.inf) -> dict[str, list[dict]]
     return {"ladder": [row | last], "ladder_curves": training.rows}
 
 
+def begin_with(model, name: str) -> None:
+    """Give a model the weights that a run of this name left, in 16 bits."""
+    file = folder() / f"{name}.weights.npz"
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is missing: make the run {name} first")
+    with np.load(file) as archive:
+        for place, weight in enumerate(model.weights):
+            weight.assign(archive[f"arr_{place}"].astype("float16").astype("float32"))
+
+
 def measured(bounds, digits: dict, steps: int, options: dict) -> dict:
     """Return the row's figures of test digits, in nats."""
     codes = CODES[options["networks"]]
@@ -135,7 +150,7 @@ def measured(bounds, digits: dict, steps: int, options: dict) -> dict:
     error = likelihood.std(ddof=1) / math.sqrt(len(likelihood))
     row = {"codes": codes, "nll": float(-likelihood.mean()), "nll_error": float(error)}
     row |= {"elbo": float(elbo.mean()), "gap": float((likelihood - elbo).mean())}
-    if steps < LONG:
+    if steps < LONG and "start" not in options:
         return row | {"all_codes": None, "nll_all": None}
     _, likelihood = bounds.likelihood(digits["all"], ALL_CODES)
     return row | {"all_codes": ALL_CODES, "nll_all": float(-likelihood.mean())}

@@ -19,9 +19,9 @@ RUNS = (
     {"name": "vae", "stage": 1, "batch": 128, "rate": 1e-3, "beta": 1.0, "steps": 4825},
     {"name": "vae", "stage": 2, "batch": 32, "rate": 5e-4, "beta": 1.0, "steps": 500},
     {"name": "vae", "stage": 3, "batch": 32, "rate": 7e-4, "beta": 0.25, "steps": 2225},
-    {"name": "denoiser", "stage": 1, "batch": 64, "rate": 2e-3, "steps": 5175},
+    {"name": "denoiser", "stage": 1, "batch": 256, "rate": 1.5e-3, "steps": 41_325},
     {"name": "vq", "stage": 1, "batch": 128, "rate": 1e-3, "steps": 5300},
-    {"name": "prior", "stage": 1, "batch": 32, "rate": 1.5e-3, "steps": 1600},
+    {"name": "prior", "stage": 1, "batch": 64, "rate": 1.5e-3, "steps": 64_675},
 )
 NEEDS = {"denoiser": "vae", "prior": "vq"}
 KEYS = ("name", "stage")

@@ -10,7 +10,7 @@ from keras import ops
 from helpers.engine import files, paths, stateless
 from helpers.engine.studies.stepping import Steps
 
-MARKS = 12  # measurements on the way
+MARKS = 20  # measurements on the way
 RISE = 0.05  # the share of a training in which the rate rises; then it falls to 0
 AVERAGED = {True: 0.995, False: 0.999}  # of the weights' average per step, by "cores"
 EACH = 30.0  # seconds between two states kept
