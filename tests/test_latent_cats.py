@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from helpers import families, models
-from helpers.engine import stateless
+from helpers.engine import results, stateless
 from helpers.engine.studies import latent_judged, latent_parts, latent_training
 from helpers.likelihoods import colour_mean, colour_nats
 from helpers.likelihoods.pictures import logistic_nats
@@ -226,3 +226,32 @@ def test_the_nearest_photograph_is_found_mirrored_or_not():
     x = np.concatenate([train[:2] + 0.1, train[2:4, :, ::-1]])
     away = latent_judged.nearest_of(x, train)
     np.testing.assert_allclose(away, [0.1, 0.1, 0, 0], atol=1e-3)
+
+
+def test_one_normal_draws_what_is_spread_like_the_codes(monkeypatch):
+    monkeypatch.setattr(latent_judged, "COUNT", 20_000)
+    model = vae()
+    mean = np.random.default_rng(5).normal(size=(4000, 4, 4, 3)).astype("float32")
+    mean[..., 1] = 3 + 0.8 * mean[..., 0] + 0.6 * mean[..., 1]  # tied to the first
+    logs = np.full_like(mean, np.log(0.25))
+    rows = iter(range(0, 4000, 100))
+
+    def posterior(x):
+        row = next(rows)
+        return mean[row : row + 100], logs[row : row + 100]
+
+    monkeypatch.setattr(model, "posterior", posterior)
+    drawn = latent_judged.one_normal(model, np.zeros((4000, 16, 16, 3), "float32"))
+    assert drawn.shape == (20_000, 4, 4, 3)
+    first, second = drawn[:, 0, 0, 0], drawn[:, 0, 0, 1]
+    assert second.mean() == pytest.approx(3, abs=0.1)
+    assert second.var() == pytest.approx(1.25, abs=0.1)  # of codes, not of their means
+    assert np.cov(first, second)[0, 1] == pytest.approx(0.9 * 0.8, abs=0.06)
+
+
+def test_the_page_of_results_names_the_prior_s_chosen_step():
+    rows = results.read_csv(results.RESULTS / "latent_cats.csv")
+    (row,) = (row for row in rows if row["name"] == "prior")
+    text = " ".join((results.RESULTS / "README.md").read_text("utf-8").split())
+    chosen, steps = (int(row[name]) for name in ("chosen_step", "steps"))
+    assert f"after {chosen:,} of its {steps:,} steps (`chosen_step`)" in text
