@@ -16,6 +16,7 @@ from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 from helpers.engine import processes
 from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
+from helpers.engine.commands import run_study  # noqa: F401
 from helpers.engine.feeding import endless_batches
 from helpers.engine.quiet_start import start_xla
 from helpers.engine.sweeps import sweep  # noqa: F401

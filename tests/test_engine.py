@@ -7,7 +7,7 @@ import sys
 import pooch
 import pytest
 
-from helpers.engine import budgets, paths
+from helpers.engine import budgets, commands, paths
 from helpers.engine.quiet_start import silenced_stderr
 
 
@@ -174,3 +174,34 @@ from helpers.engine import quiet_start
 quiet_start.silence_retracing()
 """
     run_python(code, KERAS_BACKEND="jax")
+
+
+def test_a_study_is_run_beside_a_lesson_and_its_lines_are_shown(capsys):
+    commands.run_study("ladder", "--help")
+    assert "usage: python -m helpers.engine.studies.ladder" in capsys.readouterr().out
+    with pytest.raises(RuntimeError, match="ladder failed, with status 2"):
+        commands.run_study("ladder", "stairs", "--steps", 5)
+    assert "the rungs are plain" in capsys.readouterr().out
+
+
+def test_a_study_shows_its_lines_as_they_come_and_ends_with_the_lesson(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "helpers" / "engine" / "studies"
+    folder.mkdir(parents=True)
+    for package in (folder, *folder.parents[:2]):
+        (package / "__init__.py").touch()
+    code = "import os, time\nprint(os.getpid())\ntime.sleep(60)"
+    (folder / "slow.py").write_text(code)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    shown = []
+
+    def interrupted(line, **options):
+        shown.append(int(line))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "print", interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        commands.run_study("slow")
+    with pytest.raises(ProcessLookupError):
+        os.kill(shown[0], 0)

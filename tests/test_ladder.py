@@ -161,6 +161,29 @@ def test_the_encoders_gradient_has_no_noise_where_q_is_exact():
     assert largest[0] < 1e-4 and largest[1] < 1e-4 and largest[2] > 1e-3
 
 
+def test_doubly_reparameterised_steps_are_the_same_when_xla_compiles_them(monkeypatch):
+    noise = np.random.default_rng(1).normal(size=(3, 20, 2)).astype("float32")
+    monkeypatch.setattr(stateless, "normal", lambda *_: noise)  # XLA draws others
+    found = []
+    for xla in (False, True):
+        model, x, _ = principal_components(d=2)
+        begin = ops.convert_to_numpy(model.weights[0])
+
+        def step(number, model=model, x=x[:20]):
+            seeds = stateless.seeds_of(0, number)
+            slopes = ladder_models.doubly_gradients(model, x, seeds, 3)
+            for weight, slope in zip(model.weights, slopes, strict=True):
+                weight.assign(weight - 0.1 * slope)
+
+        several = stateless.repeated(step, model.weights, 2, xla=xla)
+        several(0)
+        several(2)
+        found.append([ops.convert_to_numpy(weight) for weight in model.weights])
+    for plain, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)
+    assert np.abs(found[1][0] - begin).max() > 0.01
+
+
 def hierarchy(wide):
     """A model of two groups whose ln p(x) is known; its draws, and their ln p(x).
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from keras import ops
-from test_results import made_tables
+from test_results import made_tables, no_bound_above
 
 from helpers import likelihoods, models
 from helpers.engine import paths, results, stateless, sweeps
@@ -306,17 +306,12 @@ def test_the_grid_has_every_run_of_the_figures_once():
     assert [run["millions"] for run in grid] == [1] * 16 + [10] * 16
 
 
-def test_no_bound_in_the_tables_is_above_the_likelihood_of_the_same_digits():
+def test_the_tables_have_bounds_below_likelihoods_and_means_of_all_digits():
     tables = made_tables(paper)
-    for row in tables["paper"] + tables["paper_curves"]:
-        for part in paper.PARTS:
-            if bound := row[f"{part}_some_bound"]:
-                assert float(bound) < float(row[f"{part}_importance"])
-                assert float(bound) < float(row[f"{part}_likelihood"])
-
-
-def test_the_table_has_each_digit_s_likelihood_where_its_mean_is():
-    tables = made_tables(paper)
+    for part in paper.PARTS:
+        estimates = [f"{part}_{name}" for name in ("importance", "likelihood")]
+        rows = tables["paper"] + tables["paper_curves"]
+        no_bound_above(rows, f"{part}_some_bound", *estimates)
     means = {results.key_of(paper, row): row for row in tables["paper"]}
     for row in tables["paper_digits"]:
         each = [float(text) for text in row["likelihoods"].split()]

@@ -366,6 +366,17 @@ def made_tables(study):
     return tables
 
 
+def no_bound_above(rows, bound, *likelihoods):
+    """Assert that where there is a bound it is below likelihoods of the same digits.
+
+    Those that are called nll are minus a likelihood.
+    """
+    for row in rows:
+        for name in likelihoods if row[bound] else ():
+            sign = -1 if name == "nll" else 1
+            assert float(row[bound]) < sign * float(row[name]), (name, row)
+
+
 @pytest.mark.parametrize(
     "study",
     [autoencoders, recipes, planes, factors, ladder, paper],

@@ -89,6 +89,28 @@ def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
         file.write(text.getvalue().encode())
 
 
+def write_tables(study: ModuleType, runs: list[Rows]) -> None:
+    """Write a study's tables, of finished runs in order."""
+    for name, columns in study.TABLES.items():
+        rows = [row for run in runs for row in run[name]]
+        write_csv(RESULTS / f"{name}.csv", columns, rows)
+
+
+def record(study: ModuleType, configuration: dict, result: Rows) -> None:
+    """Write one finished run into the tables, in the place of an older one.
+
+    Raises:
+        ValueError: the study's grid has no such run.
+    """
+    order = [key_of(study, each) for each in study.grid()]
+    key = key_of(study, configuration)
+    if key not in order:
+        raise ValueError(f"the tables hold the runs of a grid, which lacks {key}")
+    runs = recorded(study, RESULTS)
+    runs[key] = with_keys(study, configuration, result)
+    write_tables(study, [runs[key] for key in order if key in runs])
+
+
 def go_on(study: ModuleType, workers: int, minutes: float) -> bool:
     """Run what a study's tables lack, write them, and return whether all went well."""
     kept, every, well = recorded(study, RESULTS), study.grid(), True
@@ -107,9 +129,8 @@ def go_on(study: ModuleType, workers: int, minutes: float) -> bool:
         if result is not None:
             kept[key_of(study, each)] = with_keys(study, each, result)
     done = [kept[key_of(study, each)] for each in every if key_of(study, each) in kept]
-    for name, columns in study.TABLES.items() if done else ():
-        rows = [row for run in done for row in run[name]]
-        write_csv(RESULTS / f"{name}.csv", columns, rows)
+    if done:
+        write_tables(study, done)
     name = " and ".join(f"{table}.csv" for table in study.TABLES)
     print(f"{len(done)} of {len(every)} runs are in {name}")
     return well

@@ -1,10 +1,17 @@
 """One ladder of VAEs on binary MNIST, each rung a small change of the one before.
 
-Training digits are tossed anew whenever they are seen; validation and test digits once.
-What a rung needs to go on is in ``build/ladder``, and in the end its weights.
+python -m helpers.engine.studies.ladder RUNG [--steps N] [--seconds S] [--seed N]
+
+trains a rung here, prints a line for every mark, and its row at the end; the tables
+stay as they are without ``--record``. Training digits are tossed anew whenever they are
+seen; validation and test digits once. What a rung needs to go on is in
+``build/ladder``, and in the end its weights.
 """
 
+import argparse
 import math
+import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,7 +50,6 @@ SHORT, LONG = 3000, 12_000  # steps
 SEEDS, MARKS = (0, 1, 2), 10  # measurements on the way
 DIGITS = 1000  # test digits, drawn at random
 CODES = {"dense": 5000, "convolutional": 500}  # for each of them
-TARGETS = (90, 87, 85, 83, 80)  # nats
 ALL_CODES = 500  # for each of all test digits, after LONG steps or more
 KEYS = ("rung", "steps", "rate", "seed")
 TIMES = ("seconds", "processor_seconds")  # of the training alone
@@ -74,30 +80,11 @@ def grid() -> list[dict]:
     return [*runs, one("conv_chained", 5000)]
 
 
-def board(rows: list[dict]) -> list[dict]:
-    """Return by target and machine the run that had the likelihood first.
-
-    Args:
-        rows: of the study's table, as text or numbers.
-
-    Returns:
-        Rows with ``target`` (nats), ``machine``, ``seconds`` and ``rung``, ``steps``,
-        ``seed``, ``nll`` of the run; none for what no run has reached.
-    """
-    found = []
-    for target in TARGETS:
-        enough = [row for row in rows if float(row["nll"]) <= target]
-        for machine in sorted({row["machine"] for row in enough}):
-            own = [row for row in enough if row["machine"] == machine]
-            first = min(own, key=lambda row: float(row["seconds"]))
-            told = {name: first[name] for name in ("rung", "steps", "seed", "nll")}
-            seconds = float(first["seconds"])
-            found.append({"target": target, "machine": machine, "seconds": seconds})
-            found[-1] |= told
-    return found
-
-
-def run(configuration: dict, seconds: float = math.inf) -> dict[str, list[dict]]:
+def run(
+    configuration: dict,
+    seconds: float = math.inf,
+    tell: Callable[[dict], None] = lambda row: None,
+) -> dict[str, list[dict]]:
     """Return one run's row and its curve; its weights stay in ``build/ladder``.
 
     Likelihood and ELBO are of the same random ``DIGITS`` test digits for every rung,
@@ -106,11 +93,15 @@ def run(configuration: dict, seconds: float = math.inf) -> dict[str, list[dict]]
     Args:
         seconds: of training, after which its next measurement is its last: ``done``
             says how many steps it took.
+        tell: called with each row of the curve as it is measured.
     """
+    import helpers.engine.quiet_start  # noqa: F401  (before Keras)
+
+    # isort: split
     import keras
 
     from helpers.engine import stateless
-    from helpers.engine.studies import ladder_models
+    from helpers.engine.studies import ladder_models, ladder_training
 
     digits = binary_digits()
     options = RUNGS[configuration["rung"]]
@@ -118,7 +109,8 @@ def run(configuration: dict, seconds: float = math.inf) -> dict[str, list[dict]]
     model = ladder_models.build(digits["grey"], LATENTS, **options)
     if "start" in options:
         begin_with(model, options["start"])
-    training = trained(configuration, options, model, digits, seconds)
+    given = configuration, options, model, digits
+    training = ladder_training.for_steps(*given, seconds, tell)
     stem = name_of(configuration)
     with files.whole(folder() / f"{stem}.weights.npz") as file:
         np.savez(
@@ -188,81 +180,57 @@ def binary_digits() -> dict[str, np.ndarray]:
     return {"grey": grey["train"], **digits}
 
 
-def trained(
-    configuration: dict, options: dict, model, digits: dict, seconds: float = math.inf
-):
-    """Train a model, or go on with it, and return its ``Steps``, curve included.
+def main(arguments: list[str] | None = None) -> int:
+    """Train one rung and print what came out; return the exit status."""
+    prog = "python -m helpers.engine.studies.ladder"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.add_argument("rung", metavar="RUNG", help=", ".join(RUNGS))
+    parser.add_argument("--steps", type=int, default=SHORT, help=f"{SHORT:,}")
+    about = "of training, after which it ends at the next mark"
+    parser.add_argument("--seconds", type=float, default=math.inf, help=about)
+    parser.add_argument("--seed", type=int, default=0)
+    about = "write the rows into data/results, for a run that the grid has"
+    parser.add_argument("--record", action="store_true", help=about)
+    given = parser.parse_args(arguments)
+    if given.rung not in RUNGS:
+        parser.error(f"the rungs are {', '.join(RUNGS)}, not {given.rung}")
+    if given.steps < 1:
+        parser.error(f"steps must be at least 1, and are {given.steps}")
+    each = (given.rung, given.steps, RUNGS[given.rung]["peak"], given.seed)
+    configuration = dict(zip(KEYS, each, strict=True))
+    if given.record and configuration not in grid():
+        parser.error("the tables hold the runs of the study's grid alone")
+    try:
+        made = run(configuration, given.seconds, lambda row: print(line_of(row)))
+    except (OSError, ValueError) as error:  # no MNIST, or no weights to begin with
+        print(error, file=sys.stderr)
+        return 1
+    print(told(configuration | made["ladder"][0]))
+    if given.record:
+        from helpers.engine import results
 
-    It is left with the averages of its weights, if it has such.
-    """
-    import keras
-    from keras import ops
-
-    from helpers.engine.studies import ladder_models
-    from helpers.engine.studies.stepping import Steps
-
-    steps = configuration["steps"]
-    optimizer = optimizer_for(options["cycle"], steps, configuration["rate"])
-    optimizer.build(model.weights)
-    grey = keras.Variable(digits["grey"], trainable=False)
-    step = step_of(configuration["seed"], options, model, optimizer, grey)
-    kept = [*model.weights, *optimizer.variables]
-    file = folder() / f"{name_of(configuration)}.npz"
-    training = Steps(step, kept, file, TOGETHER, [grey])
-    bounds = ladder_models.Bounds(model)
-    for mark in range(1, MARKS + 1):
-        if training.rows and training.seconds > seconds:
-            break
-        training.go_to(steps * mark // MARKS)
-        if len(training.rows) >= mark:
-            continue
-        raw = [ops.convert_to_numpy(weight) for weight in model.weights]
-        optimizer.finalize_variable_values(model.weights)  # the averages, if any
-        row = {"step": training.done}
-        for part in ("train", "validation"):
-            row[f"{part}_elbo"] = float(bounds.elbo(digits[part]).mean())
-        training.rows.append(row | {name: getattr(training, name) for name in TIMES})
-        for weight, value in zip(model.weights, raw, strict=True):
-            weight.assign(value)
-        training.keep()
-    optimizer.finalize_variable_values(model.weights)
-    return training
+        results.record(sys.modules[__name__], configuration, made)
+    return 0
 
 
-def step_of(seed: int, options: dict, model, optimizer, grey):
-    """Return a step of a training on digits tossed from grey ones, a variable."""
-    from keras import ops
-
-    from helpers.engine import stateless
-    from helpers.engine.studies import ladder_models
-
-    kind = "doubly" if options["doubly"] else "bound"
-    gradients = getattr(ladder_models, f"{kind}_gradients")
-
-    def step(number):
-        seeds = stateless.split(stateless.seeds_of(seed, number), 3)
-        rows = stateless.integers((BATCH,), seeds[0], grey.shape[0])
-        chances = ops.take(grey, rows, axis=0)
-        tossed = stateless.uniform(chances.shape, seeds[1]) < chances
-        x = ops.cast(tossed, "float32")
-        slopes = gradients(model, x, seeds[2], options["samples"])
-        optimizer.apply(slopes, model.weights)
-
-    return step
-
-
-def optimizer_for(cycle: bool, steps: int, rate: float):
-    """Return Adam at a constant rate; or with a cycle, weight decay, and averages."""
-    import keras
-
-    from helpers import training
-
-    if not cycle:
-        return keras.optimizers.Adam(rate)
-    return keras.optimizers.Adam(
-        training.one_cycle(steps, rate),
-        beta_2=BETA_2,
-        weight_decay=DECAY,
-        use_ema=True,
-        ema_momentum=1 - 1 / max(1.0, AVERAGED * steps),
+def line_of(row: dict) -> str:
+    """Return a mark of the curve in words."""
+    return (
+        f"step {row['step']:6,}: ELBO {row['train_elbo']:.2f} nats on training digits, "
+        f"{row['validation_elbo']:.2f} on validation digits; {row['seconds']:.0f} s"
     )
+
+
+def told(row: dict) -> str:
+    """Return a run's row in words."""
+    return (
+        f"{row['rung']}, seed {row['seed']}, {row['done']:,} of {row['steps']:,} steps,"
+        f" {row['parameters']:,} parameters, {row['machine']}: {row['seconds']:.0f} s "
+        f"({row['processor_seconds']:.0f} s of processors)\n"
+        f"NLL {row['nll']:.2f} ± {row['nll_error']:.2f} nats (K = {row['codes']:,}, "
+        f"{DIGITS:,} random test digits), ELBO {row['elbo']:.2f}, gap {row['gap']:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

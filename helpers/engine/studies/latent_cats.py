@@ -70,19 +70,6 @@ def run(configuration: dict) -> dict[str, list[dict]]:
     return result
 
 
-def record(configuration: dict, result: dict) -> None:
-    """Write a finished run's rows into the tables, in the place of older ones."""
-    from helpers.engine import results
-
-    study = sys.modules[__name__]
-    runs = results.recorded(study, results.RESULTS)
-    key = results.key_of(study, configuration)
-    runs[key] = results.with_keys(study, configuration, result)
-    for name, columns in TABLES.items():
-        rows = [row for run in runs.values() for row in run[name]]
-        results.write_csv(results.RESULTS / f"{name}.csv", columns, rows)
-
-
 def as_bytes(limit: int | None = None) -> dict[str, np.ndarray]:
     """Return the photographs as uint8 by part, of the training's at most ``limit``."""
     from helpers.engine.studies.latent_parts import bytes_of
@@ -127,6 +114,8 @@ def shipped_file(name: str):
 
 def main(arguments: list[str] | None = None) -> int:
     """Train parts one after the other; return the exit status."""
+    from helpers.engine import results
+
     prog = "python -m helpers.engine.studies.latent_cats"
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("parts", nargs="+", metavar="PART[:SECONDS]")
@@ -142,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         if seconds:
             del configuration["steps"]
             configuration["seconds"] = float(seconds)
-        record(configuration, run(configuration))
+        results.record(sys.modules[__name__], configuration, run(configuration))
     return 0
 
 

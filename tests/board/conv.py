@@ -1,0 +1,8 @@
+"""Residual convolutional networks under a flow."""
+
+from helpers.engine.studies import ladder_training
+
+
+def train(task):
+    """Train the rung of that name until the time is over."""
+    yield from ladder_training.by_clock(task, "conv")

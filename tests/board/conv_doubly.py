@@ -1,0 +1,8 @@
+"""conv with five codes per digit and doubly reparameterised gradients."""
+
+from helpers.engine.studies import ladder_training
+
+
+def train(task):
+    """Train the rung of that name until the time is over."""
+    yield from ladder_training.by_clock(task, "conv_doubly")

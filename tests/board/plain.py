@@ -1,0 +1,8 @@
+"""The plainest rung: two hidden layers of 512, Adam at a constant rate."""
+
+from helpers.engine.studies import ladder_training
+
+
+def train(task):
+    """Train the rung of that name until the time is over."""
+    yield from ladder_training.by_clock(task, "plain")

@@ -1,0 +1,8 @@
+"""doubly with a second layer of codes above the first."""
+
+from helpers.engine.studies import ladder_training
+
+
+def train(task):
+    """Train the rung of that name until the time is over."""
+    yield from ladder_training.by_clock(task, "two_layers")
