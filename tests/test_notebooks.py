@@ -301,11 +301,19 @@ def large_constants(source):
     return {f"{n:,}" for n in nodes if type(n) in (int, float) and n > 100}
 
 
+def quantiles(source):
+    """The shares, in percent, that code asks for: 95 of ``np.quantile(x, 0.95)``."""
+    calls = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call))
+    named = (call for call in calls if getattr(call.func, "attr", "") == "quantile")
+    shares = (getattr(argument, "value", None) for c in named for argument in c.args)
+    return {f"{100 * share:g}" for share in shares if type(share) is float}
+
+
 def wrong_words(notebook):
     """Alternatives that no call of their cell gives, and written numbers not printed.
 
     A number that a call computes is the run's own; one in words must be printed, or be
-    a large one of the code.
+    a large one of the code, or the share of a quantile that its cell computes.
     """
     said = "".join(text for output in outputs_of(notebook) for text in texts_of(output))
     shown, wrong = set(NUMBER.findall(said)), []
@@ -318,7 +326,8 @@ def wrong_words(notebook):
         for text in texts:
             wrong += [text] * (not any(re.fullmatch(p, text, re.S) for p in patterns))
         for call in calls:
-            wrong += written_numbers(cell.source, call) - shown
+            own = shown | quantiles(cell.source)
+            wrong += written_numbers(cell.source, call) - own
     return wrong
 
 
@@ -330,6 +339,11 @@ def wrong_words(notebook):
         ('describe("falls to 94.7 nats")', "falls to 94.7 nats", ["94.7"]),
         ('describe(f"rises to {x}")', "falls to 94.7", ["falls to 94.7"]),
         ("plot()", "falls to 94.7", ["falls to 94.7"]),
+        (
+            'describe(f"95 in 100: {np.quantile(x, 0.95)}; 90")',
+            "95 in 100: 2.5; 90",
+            ["100", "90"],
+        ),
         ('units = 1024\ndescribe("of 1,024 units")', "of 1,024 units", []),
         ('units = 94\ndescribe("of 94 units")', "of 94 units", ["94"]),
     ],
