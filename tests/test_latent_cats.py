@@ -131,6 +131,8 @@ def test_the_prior_s_probabilities_add_up_and_samples_are_as_likely_as_it_says()
     every = np.stack(np.meshgrid(*[np.arange(4)] * 6), -1).reshape(-1, 2, 3)
     nats = ops.convert_to_numpy(model.nats(every))
     assert np.exp(-nats).sum() == pytest.approx(1, rel=1e-3)
+    compiled = ops.convert_to_numpy(model.compiled_nats()(every))
+    np.testing.assert_allclose(compiled, nats, rtol=1e-5)
     entropy, count = np.sum(np.exp(-nats) * nats), 1000
     spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
     drawn = ops.convert_to_numpy(model.nats(model.sample(count, seed=1)))

@@ -4,7 +4,7 @@ Networks compute in the dtype policy that holds when they are built, and return 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -233,7 +233,7 @@ class CodeDiffusion(keras.Model):
         """Return ``velocity``, compiled once."""
         if self.kept_velocity is None:
             variables = self.network.variables
-            self.kept_velocity = stateless.compiled(self.velocity, variables, xla=False)
+            self.kept_velocity = stateless.compiled(self.velocity, variables)
         return self.kept_velocity
 
     def sample(
@@ -340,6 +340,10 @@ class IndexPrior(keras.Model):
         log_shares = ops.log_softmax(logits, axis=-1)
         chosen = ops.take_along_axis(log_shares, flat[..., None], axis=-1)
         return -ops.sum(chosen, axis=(1, 2))
+
+    def compiled_nats(self) -> Callable:
+        """Return ``nats``, compiled: of many maps it takes a third of the time."""
+        return stateless.compiled(self.nats, self.variables)
 
     def next_logits(self, index, place, caches):
         """Return logits (n, entries) of one place, and the caches (blocks, ...)."""
