@@ -149,6 +149,19 @@ def test_an_untrained_denoiser_only_turns_the_noise():
     np.testing.assert_allclose(z, factor * np.asarray(noise), atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [3, 40])
+def test_velocity_is_the_same_compiled_for_few_codes_and_for_many(count):
+    model = denoiser()
+    z, t = normals(count, 2, 2, 3).astype("float32"), np.full(count, 0.3, "float32")
+    compiled = model.compiled_velocity()
+    for _ in range(2):  # it reads new weights, too
+        for weight in model.network.weights:
+            weight.assign(0.3 * normals(*weight.shape))
+        plain = np.asarray(model.velocity(z, t))
+        assert plain.std() > 0.01
+        np.testing.assert_allclose(compiled(z, t), plain, rtol=1e-3, atol=1e-4)
+
+
 def test_noise_leads_back_to_the_codes():
     model = denoiser()
     for weight in model.network.trainable_variables:
