@@ -24,6 +24,8 @@ from helpers.models import VAE
 from helpers.models.guarded import checked_arrays, steps_taken
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
+LOOP_FROM = 50  # steps of a training: below, a loop takes longer to trace than it saves
+XLA_FROM = 500  # steps: below, what XLA compiles takes longer to compile
 
 
 def one_cycle(steps: int, peak: float) -> CosineDecay:
@@ -208,7 +210,7 @@ def train(
     seed: int = 0,
     verbose: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    steps_per_execution: int = 20,
+    steps_per_execution: int | None = None,
     jit_compile: bool | str = "auto",
     backup: Path | None = None,
 ) -> dict[str, np.ndarray]:
@@ -243,10 +245,11 @@ def train(
         callbacks: Keras callbacks; an "epoch" is a round to them. The learning rate is
             not theirs to set.
         steps_per_execution: steps between two calls of ``on_train_batch_end``, at most
-            (they must divide a round); the results are the same up to rounding.
-        jit_compile: True has XLA compile the step, which takes about 2 s, draws other
-            noise, and on a processor makes dense layers faster, convolutions slower;
-            "auto" does so on a GPU alone.
+            (they must divide a round); the results are the same up to rounding. None:
+            20, or 1 in a training of fewer steps than ``LOOP_FROM``.
+        jit_compile: True has XLA compile the step of a training of ``XLA_FROM`` steps
+            or more, which takes seconds, draws other noise, and on a processor makes
+            dense layers faster, convolutions slower; "auto" does so on a GPU alone.
         backup: a folder that keeps every finished round until the end, so that the same
             call goes on after an interruption, to the same weights bit for bit (on the
             same CPU); ``callbacks`` begin anew.
@@ -266,6 +269,10 @@ def train(
             ``steps_per_execution`` is below 1; ``backup`` holds that of another
             training; devices can't share a batch alike, or processes differ.
     """
+    if steps_per_execution is None:
+        steps_per_execution = 20 if steps >= LOOP_FROM else 1
+    if jit_compile is True and steps < XLA_FROM:
+        jit_compile = "auto"
     rounds, each, together = divided(steps, rounds, steps_per_execution)
     x, targets = checked_arrays(model, x, targets, "x", batch_size)
     if held_out is not None:

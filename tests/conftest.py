@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import families, models
+from helpers import families, models, training
 from helpers.engine import paths, stateless
 
 matplotlib.use("Agg")
@@ -77,6 +77,24 @@ def no_xla(monkeypatch):
             return make(**given | {"xla": False})
 
         monkeypatch.setattr(stateless, name, traced)
+
+
+@pytest.fixture
+def eager():
+    """A function that tells TensorFlow whether to compile; other backends always do."""
+    if keras.backend.backend() != "tensorflow":
+        yield lambda _: None
+        return
+    import tensorflow as tf
+
+    yield tf.config.run_functions_eagerly
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(autouse=True)
+def xla_where_asked(monkeypatch):
+    """Have short trainings compiled too, if a test asks for that."""
+    monkeypatch.setattr(training, "XLA_FROM", 1)
 
 
 @pytest.fixture(autouse=True)

@@ -153,6 +153,7 @@ def test_imports_have_no_side_effects():
 @pytest.mark.parametrize(
     "train",
     [
+        "training.XLA_FROM = 1; "
         "training.train(vae, x, steps=2, batch_size=8, jit_compile=True)",
         "vae.compile('adam', jit_compile=True); vae.fit(x, verbose=2)",
     ],

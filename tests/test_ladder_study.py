@@ -67,18 +67,6 @@ def tiny(monkeypatch, tmp_path):
     return digits
 
 
-@pytest.fixture
-def eager():
-    """A function that tells TensorFlow whether to compile; other backends always do."""
-    if keras.backend.backend() != "tensorflow":
-        yield lambda _: None
-        return
-    import tensorflow as tf
-
-    yield tf.config.run_functions_eagerly
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.parametrize("rung", ["plain", "vamp", "two_layers", "hierarchy", "conv"])
 def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, eager):
     eager(rung != "plain")  # XLA would take up to half a minute for each
@@ -92,9 +80,10 @@ def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, eager):
     assert row["gap"] > 0 and row["nll"] < 50
     assert row["elbo"] == pytest.approx(row["validation_elbo"], abs=1.5)
     assert row["done"] == 4 and row["nll_all"] is None
-    again = ladder.run(each)  # nothing is left to train: the same weights
-    assert again["ladder_curves"] == curve
-    assert again["ladder"][0]["nll"] == pytest.approx(row["nll"], abs=1e-4)
+    if rung == "vamp":
+        again = ladder.run(each)  # nothing is left to train: the same weights
+        assert again["ladder_curves"] == curve
+        assert again["ladder"][0]["nll"] == pytest.approx(row["nll"], abs=1e-4)
     with np.load(tmp_path / "ladder" / f"{rung}_4_0.003_1.weights.npz") as archive:
         assert sum(archive[name].size for name in archive.files) == row["parameters"]
 
@@ -160,12 +149,12 @@ def test_a_rung_by_the_clock_goes_on_and_is_measured_as_others(
     tiny, monkeypatch, eager
 ):
     eager(True)
-    monkeypatch.setattr(ladder_training, "PIECE", 2)
+    monkeypatch.setattr(ladder_training, "PIECE", 1)
     training = Clocked(tiny)
-    steps, log_weights, whole = training.go(0, 0.03, 0.06, 0.09)
+    steps, log_weights, whole = training.go(0, 0.03, 0.06)
     half, _, kept = Clocked(tiny).go(0, 0.03)
-    last, _, again = Clocked(tiny, kept=kept, steps=half, done=0.03).go(0.06, 0.09)
-    assert (half, last, steps) == (4, 8, 8)
+    last, _, again = Clocked(tiny, kept=kept, steps=half, done=0.03).go(0.06)
+    assert (half, last, steps) == (2, 3, 3)
     for one, other in zip(whole, again, strict=True):
         np.testing.assert_array_equal(one, other)
     grey = tiny.x_train.reshape(-1, 64)
@@ -186,8 +175,9 @@ def test_a_rung_by_the_clock_goes_on_and_is_measured_as_others(
 
 
 def test_the_command_trains_a_rung_and_leaves_the_tables_alone(
-    tiny, tmp_path, monkeypatch, capsys, no_xla
+    tiny, tmp_path, monkeypatch, capsys, eager
 ):
+    eager(True)
     tables = tmp_path / "results"
     monkeypatch.setattr(results, "RESULTS", tables)
     arguments = ["plain", "--steps", "4", "--seed", "1"]
@@ -202,14 +192,16 @@ def test_the_command_trains_a_rung_and_leaves_the_tables_alone(
     each = dict(zip(ladder.KEYS, ("plain", 4, ladder.PLAIN["peak"], 1), strict=True))
     others = [each | {"seed": seed} for seed in (0, 2)]
     monkeypatch.setattr(ladder, "grid", lambda: [others[0], each, others[1]])
-    made = ladder.run(each)
     for other in reversed(others):
+        made = {"ladder": [{"nll": 90.0}], "ladder_curves": [{"step": 4}]}
         results.record(ladder, other, made)
+    with pytest.raises(ValueError, match=r"lacks \('plain', '5'"):
+        results.record(ladder, each | {"steps": 5}, made)
     assert ladder.main([*arguments, "--record"]) == 0
     rows = results.read_csv(tables / "ladder.csv")
     assert [row["seed"] for row in rows] == ["0", "1", "2"]
     curve = results.read_csv(tables / "ladder_curves.csv")
-    assert [row["step"] for row in curve] == ["2", "4"] * 3
+    assert [row["step"] for row in curve] == ["4", "2", "4", "4"]
 
 
 def test_the_command_says_what_is_wrong(tiny, monkeypatch, capsys):

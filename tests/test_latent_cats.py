@@ -131,8 +131,9 @@ def test_the_prior_s_probabilities_add_up_and_samples_are_as_likely_as_it_says()
     every = np.stack(np.meshgrid(*[np.arange(4)] * 6), -1).reshape(-1, 2, 3)
     nats = ops.convert_to_numpy(model.nats(every))
     assert np.exp(-nats).sum() == pytest.approx(1, rel=1e-3)
-    compiled = ops.convert_to_numpy(model.compiled_nats()(every))
-    np.testing.assert_allclose(compiled, nats, rtol=1e-5)
+    compiled = model.compiled_nats()
+    for n in (3, 20, len(every)):
+        np.testing.assert_allclose(compiled(every[:n]), nats[:n], rtol=1e-5)
     entropy, count = np.sum(np.exp(-nats) * nats), 1000
     spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
     drawn = ops.convert_to_numpy(model.nats(model.sample(count, seed=1)))
@@ -149,12 +150,11 @@ def test_an_untrained_denoiser_only_turns_the_noise():
     np.testing.assert_allclose(z, factor * np.asarray(noise), atol=1e-4)
 
 
-@pytest.mark.parametrize("count", [3, 40])
-def test_velocity_is_the_same_compiled_for_few_codes_and_for_many(count):
+def test_velocity_is_the_same_compiled_for_few_codes_and_for_many():
     model = denoiser()
-    z, t = normals(count, 2, 2, 3).astype("float32"), np.full(count, 0.3, "float32")
     compiled = model.compiled_velocity()
-    for _ in range(2):  # it reads new weights, too
+    for count in (3, 5, 40):  # it reads new weights, too
+        z, t = normals(count, 2, 2, 3).astype("float32"), np.full(count, 0.3, "float32")
         for weight in model.network.weights:
             weight.assign(0.3 * normals(*weight.shape))
         plain = np.asarray(model.velocity(z, t))

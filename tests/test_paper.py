@@ -82,7 +82,8 @@ def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tm
             update(lambda: loss(model, x, seeds))
 
     kept = [*weights, *optimizer.variables, z, sizes]
-    steps = Steps(step, kept, tmp_path / "a.npz")
+    Steps(step, kept, tmp_path / "compiled.npz", together=1).go_to(1)
+    steps = Steps(step, kept, tmp_path / "a.npz", xla=False)  # quicker to compile
     steps.go_to(300 if name == "mcem" else 1500)
     assert best - 0.01 < exact(model.decoder, x).mean() <= best + 1e-4
     if name == "aevb":  # one latent: the bound can be tight
@@ -123,7 +124,7 @@ def test_no_gradient_crosses_between_the_phases_of_wake_sleep():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_hybrid_monte_carlo_draws_from_a_known_normal_and_accepts_nine_in_ten():
+def test_hybrid_monte_carlo_draws_from_a_known_normal_and_accepts_nine_in_ten(no_xla):
     covariance = np.array([[1.0, 0.6], [0.6, 0.5]], "float32")
     precision = np.linalg.inv(covariance).astype("float32")
 
@@ -175,29 +176,23 @@ def two_modes():
     return log_joint, centres[0], apart[0]
 
 
-@pytest.fixture(scope="module")
-def of_two_modes():
-    """Both estimates of ln p(x) = 0 of 100 pictures."""
-    x = np.zeros((100, 4), "float32")
-    return algorithms.Likelihood(two_modes()[0], 3, [])(x)
+def test_a_narrow_mode_that_has_most_of_the_likelihood_is_found(no_xla):
+    """Of 100 draws of N(0, I) most miss it; and it is not below a bound.
 
-
-def test_a_narrow_mode_that_has_most_of_the_likelihood_is_found(of_two_modes):
-    """Of 100 draws of N(0, I) most miss it."""
-    for found in of_two_modes:
-        assert found.mean() == pytest.approx(0, abs=0.3)  # in the lesser mode, -2.3
-
-
-def test_a_likelihood_is_not_below_the_bound_of_the_same_pictures(of_two_modes):
-    """The bound is of a q in the better mode, a little too narrow."""
+    The bound is of a q in the better mode, a little too narrow.
+    """
     log_joint, centre, apart = two_modes()
+    x = np.zeros((100, 4), "float32")  # ln p(x) = 0
+    both = algorithms.Likelihood(log_joint, 3, [])(x)
+    for found in both:
+        assert found.mean() == pytest.approx(0, abs=0.3)  # in the lesser mode, -2.3
     x, noise = np.zeros((200, 4), "float32"), np.random.default_rng(0).normal(size=600)
     noise = noise.reshape(200, 3)
     z = (centre + 0.7 * apart * noise).astype("float32")
     log_q = -(noise**2 + np.log(2 * np.pi * (0.7 * apart) ** 2)).sum(axis=1) / 2
     bound = ops.convert_to_numpy(log_joint(x, z)) - log_q
     assert bound.mean() == pytest.approx(-0.41, abs=0.1)
-    for found in of_two_modes:
+    for found in both:
         assert found.mean() > bound.mean()
 
 
@@ -242,7 +237,7 @@ def test_a_diverged_training_is_not_kept(tmp_path):
 
 
 @pytest.fixture
-def tiny(monkeypatch, tmp_path, no_xla):
+def tiny(monkeypatch, tmp_path, eager):
     """The study on 500 soft digits of 36 pixels, for moments."""
     rng = np.random.default_rng(5)
     x = rng.uniform(size=(500, 6, 6, 1)).astype("float32") ** 4
@@ -257,6 +252,7 @@ def tiny(monkeypatch, tmp_path, no_xla):
     monkeypatch.setattr(paper, "load", lambda: digits)
     monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
     monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    eager(True)  # of each rate's training all would be traced
     return digits
 
 

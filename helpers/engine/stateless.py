@@ -153,7 +153,8 @@ def compiled(
     """
     start_xla()
     if ON_TENSORFLOW:
-        return tf.function(function, jit_compile=xla)
+        # without XLA one graph serves any number of pictures, from the second on
+        return tf.function(function, jit_compile=xla, reduce_retracing=not xla)
 
     @jax.jit
     def at(values, *arguments):
