@@ -269,10 +269,6 @@ def train(
             ``steps_per_execution`` is below 1; ``backup`` holds that of another
             training; devices can't share a batch alike, or processes differ.
     """
-    if steps_per_execution is None:
-        steps_per_execution = 20 if steps >= LOOP_FROM else 1
-    if jit_compile is True and steps < XLA_FROM:
-        jit_compile = "auto"
     rounds, each, together = divided(steps, rounds, steps_per_execution)
     x, targets = checked_arrays(model, x, targets, "x", batch_size)
     if held_out is not None:
@@ -280,7 +276,7 @@ def train(
     processes.check(batch_size, held_out, jit_compile)
     schedule = one_cycle(rounds * each, learning_rate)
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, weight_decay=weight_decay)
-    compile_with(model, optimizer, together, jit_compile)
+    compile_with(model, optimizer, together, xla_if_it_pays(jit_compile, steps))
     about: dict[str, object] = {"steps": rounds * each, "rounds": rounds, "seed": seed}
     about |= {"batch_size": batch_size, "learning_rate": learning_rate}
     about |= {"weight_decay": weight_decay, "x": described(x)}
@@ -305,12 +301,21 @@ def train_seeded(
     return train(model, x, steps=steps, seed=seed, **options)
 
 
-def divided(steps: int, rounds: int, together: int) -> tuple[int, int, int]:
+def xla_if_it_pays(jit: bool | str, steps: int) -> bool | str:
+    """Return what Keras's ``jit_compile`` should be in a training of so many steps."""
+    return "auto" if jit is True and steps < XLA_FROM else jit
+
+
+def divided(steps: int, rounds: int, together: int | None) -> tuple[int, int, int]:
     """Return rounds, steps per round, and as many ``together`` as divide a round.
+
+    None together: 20, or 1 of fewer steps than ``LOOP_FROM``.
 
     Raises:
         ValueError: a number is below 1.
     """
+    if together is None:
+        together = 20 if steps >= LOOP_FROM else 1
     if min(steps, rounds, together) < 1:
         raise ValueError(
             "steps, rounds and steps_per_execution must be at least 1, and are "

@@ -112,8 +112,8 @@ MISTAKES = {  # what is done, and what the error must name
     "no classes": (lambda m: conditional(0, 0), "0"),
     "no components": (lambda m: families.VampPriorFamily(0), "components", "0"),
     # training
-    "steps": (lambda m: train(steps=0), "0, 10 and 20"),
-    "rounds": (lambda m: train(rounds=-1), "2, -1 and 20"),
+    "steps": (lambda m: train(steps=0), "0, 10 and 1"),
+    "rounds": (lambda m: train(rounds=-1), "2, -1 and 1"),
     "steps_per_execution": (lambda m: train(steps_per_execution=0), "2, 10 and 0"),
     "small data": (lambda m: train(batch_size=21), "21", "(20, 8, 8, 1)"),
     "no channels in training": (lambda m: train(GOOD[..., 0]), "(20, 8, 8)"),
