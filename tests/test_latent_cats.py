@@ -153,7 +153,7 @@ def test_an_untrained_denoiser_only_turns_the_noise():
 def test_velocity_is_the_same_compiled_for_few_codes_and_for_many():
     model = denoiser()
     compiled = model.compiled_velocity()
-    for count in (3, 5, 40):  # it reads new weights, too
+    for count in (3, 5, 40, 40):  # it reads new weights, too
         z, t = normals(count, 2, 2, 3).astype("float32"), np.full(count, 0.3, "float32")
         for weight in model.network.weights:
             weight.assign(0.3 * normals(*weight.shape))
