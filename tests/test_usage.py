@@ -69,8 +69,8 @@ SQUEEZED = {
     "a dataset": lambda vae, x: vae.fit(as_dataset((x,), 16), verbose=0),
     "a generator": lambda vae, x: vae.fit(as_generator((x,), 16), verbose=0),
     "a PyDataset": lambda vae, x: vae.evaluate(Pieces((x,), 16), verbose=0),
-    "snapshots": lambda vae, x: training.train(
-        vae,
+    "snapshots": lambda _, x: training.train(
+        built(),
         X,
         callbacks=[training.Snapshots(2, steps_an_epoch=1, codes_of=x)],
         **SHORT,
