@@ -7,7 +7,6 @@ import math
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -19,14 +18,14 @@ from helpers.engine.backups import Backup
 from helpers.engine.budgets import budget, by_budget  # noqa: F401
 from helpers.engine.commands import run_study  # noqa: F401
 from helpers.engine.feeding import endless_batches
-from helpers.engine.quiet_start import ON_TENSORFLOW, start_xla
+from helpers.engine.quiet_start import start_xla
+from helpers.engine.stateless import pays_to_trace
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
 from helpers.models.guarded import checked_arrays, steps_taken
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 LOOP_FROM = 50  # steps of a training: below, a loop takes longer to trace than it saves
-EAGER_BELOW = 5  # steps: they take less time as written than a trace of them takes
 XLA_FROM = 500  # steps: below, what XLA compiles takes longer to compile
 
 
@@ -289,8 +288,7 @@ def train(
         said = [report(each)] if verbose and processes.rank() == 0 else []
         heard = [*listeners(callbacks), kept, *said]
         options = {"callbacks": heard, "shuffle": False} | processes.evaluated(held_out)
-        with as_written(model, steps):
-            keras.Model.fit(model, batches, verbose=0, **pace, **options)
+        fit(model, batches, steps, verbose=0, **pace, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
     steps_done = each * np.arange(1, kept.rounds + 1)
     return {"step": steps_done, "seconds": kept.seconds, **history}
@@ -309,16 +307,12 @@ def xla_if_it_pays(jit: bool | str, steps: int) -> bool | str:
     return "auto" if jit is True and steps < XLA_FROM else jit
 
 
-@contextmanager
-def as_written(model: keras.Model, steps: int) -> Iterator[None]:
-    """Have Keras run fewer steps than ``EAGER_BELOW`` without tracing them.
-
-    Not on JAX, nor where XLA compiles the step.
-    """
-    few = ON_TENSORFLOW and steps < EAGER_BELOW and model.jit_compile is not True
+def fit(model: keras.Model, batches: Iterator, steps: int, **options) -> None:
+    """Call Keras's ``fit``, without a trace if that takes longer than ``steps`` do."""
+    few = model.jit_compile is not True and not pays_to_trace(steps)
     model.run_eagerly = few
     try:
-        yield
+        keras.Model.fit(model, batches, **options)
     finally:
         if few:  # what comes later may be longer
             model.run_eagerly = False

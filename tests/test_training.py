@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from helpers import datasets, likelihoods, models, training
+from helpers.engine import stateless
 
 slow = pytest.mark.slow
 QUIET = {"batch_size": 8, "rounds": 2, "verbose": False}
@@ -99,6 +100,21 @@ def test_few_steps_are_neither_looped_over_nor_compiled(
     options = {**QUIET, "rounds": 1, "jit_compile": True}
     training.train(model, pictures, steps=steps, **options)
     assert (model.jit_compile, model.steps_per_execution) == (compiled, together)
+
+
+def test_few_steps_are_not_traced_and_train_the_same(make_vae, pictures, monkeypatch):
+    traced, written = make_vae(), make_vae()
+    monkeypatch.setattr(stateless, "EAGER_BELOW", 1)
+    expected = training.train(traced, pictures, steps=4, held_out=pictures, **QUIET)
+    monkeypatch.setattr(stateless, "EAGER_BELOW", 5)
+    seen, forward = set(), written.posterior
+    written.posterior = lambda x: seen.add(tf.executing_eagerly()) or forward(x)
+    history = training.train(written, pictures, steps=4, held_out=pictures, **QUIET)
+    assert seen == {True}
+    assert nearly_same_weights(written, traced)
+    assert history["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-5)
+    training.train(written, pictures, steps=5, **QUIET)
+    assert seen == {True, False}  # a longer one is traced again
 
 
 @COMPILED

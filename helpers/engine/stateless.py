@@ -19,6 +19,7 @@ if ON_TENSORFLOW:
 else:
     import jax
 
+EAGER_BELOW = 5  # steps of a training
 SEEDS = "int32" if ON_TENSORFLOW else "uint32"  # what either library takes
 
 
@@ -35,6 +36,11 @@ def machine() -> str:
         return next(iter(re.findall(r"[A-Z]+\d+\w*", found[0])), found[0])
     cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
     return f"{cores} core{'s' * (cores > 1)}"
+
+
+def pays_to_trace(steps: int) -> bool:
+    """Return whether so many steps take longer than a trace that speeds them up."""
+    return steps >= EAGER_BELOW or not ON_TENSORFLOW
 
 
 def seeds_of(*numbers) -> Any:

@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from helpers import models
 from helpers.engine import checked
+from helpers.engine.stateless import pays_to_trace
 from helpers.metrics.pictures import PICTURE
 from helpers.metrics.scores import Estimate
 from helpers.models.networks import LAST
@@ -207,7 +208,8 @@ def trained_judge(
     judge = new_judge(windows(reference[:1], rng).shape[1:], rng)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    judge.compile(keras.optimizers.Adam(rate), loss)
+    eager = not pays_to_trace(steps)
+    judge.compile(keras.optimizers.Adam(rate), loss, run_eagerly=eager)
     half = min(32, len(samples))
     targets = np.repeat([[1.0], [0.0]], half, axis=0)
     passes = len(samples) // half  # steps until every picture was seen
