@@ -260,6 +260,26 @@ def test_a_page_opens_without_a_network_and_fits(look, name):
     assert page.evaluate(OVERFLOW) <= 0
 
 
+WIDER = """() => [...document.querySelectorAll("article :is(svg, img, table, pre)")]
+    .map(part => part.getBoundingClientRect())
+    .filter(box => box.width && box.right > window.innerWidth + 1).length"""
+
+
+@needs_tools
+@needs_browser
+@pytest.mark.parametrize("name", ["01_paper_math", "04_latent_priors"])
+def test_a_page_of_paper_holds_every_formula_and_table(browser, built, name):
+    """A4 has 717 pixels between margins of a centimetre."""
+    context = browser.new_context(viewport={"width": 717, "height": 900}, offline=True)
+    page = context.new_page()
+    page.emulate_media(media="print")
+    page.goto(f"{built.as_uri()}/notebooks/{name}.html")
+    page.wait_for_function(TYPESET, timeout=60_000)
+    wider = page.evaluate(WIDER)
+    context.close()
+    assert wider == 0
+
+
 @needs_tools
 @needs_browser
 def test_the_search_finds_a_page(look):
