@@ -118,6 +118,20 @@ def test_compile_takes_what_makes_sense(options):
     assert history["loss"][-1] < before
 
 
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("kind, loss", [("vae", None), ("autoencoder", "mse")])
+def test_a_step_is_traced_once(kind, loss, together, monkeypatch):
+    """Twice, where it makes the optimiser's variables: a second of each training."""
+    model = getattr(models, f"build_{kind}")(SHAPE, 2, hidden=(4,))
+    step, traces = model.train_step, []
+    monkeypatch.setattr(
+        model, "train_step", lambda data: traces.append(1) or step(data)
+    )
+    model.compile(keras.optimizers.Adam(0.01), loss, steps_per_execution=together)
+    model.fit(X, X, batch_size=16, epochs=2, verbose=0)
+    assert len(traces) == 1
+
+
 class Two:
     """A strategy for two devices."""
 

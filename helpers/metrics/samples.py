@@ -210,6 +210,7 @@ def trained_judge(
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     eager = not pays_to_trace(steps)
     judge.compile(keras.optimizers.Adam(rate), loss, run_eagerly=eager)
+    judge.optimizer.build(judge.trainable_variables)  # else traced twice
     half = min(32, len(samples))
     targets = np.repeat([[1.0], [0.0]], half, axis=0)
     passes = len(samples) // half  # steps until every picture was seen

@@ -1,5 +1,6 @@
 """``GuardedModel``: Keras's methods, with a look at the data on its way in."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -28,6 +29,7 @@ def guarded(name: str, purpose: str) -> Callable:
             refuse_class_weight(given.get("class_weight"))
             if purpose == "train":
                 refuse_ended_rate(self)
+                build_optimizer(self)
             whole = [given.get(key) for key in KEYS]
             let_in = zip(KEYS, self.let_in(watch, purpose, *whole), strict=True)
             given |= {key: part for key, part in let_in if part is not None}
@@ -143,6 +145,18 @@ def refuse_ended_rate(model: keras.Model) -> None:
             "again, or compile the model with a new optimizer, such as "
             "keras.optimizers.Adam(1e-4), and fit"
         )
+
+
+def build_optimizer(model: keras.Model) -> None:
+    """Make the optimiser's variables before Keras would, within its first step.
+
+    TensorFlow traces a step that makes variables twice.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built and model.trainable_variables:
+        strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow alone
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            optimizer.build(model.trainable_variables)
 
 
 def checked_arrays(
