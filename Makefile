@@ -29,7 +29,8 @@ fast: .venv/test-ready  ## the unit tests that take no seconds each, in less tha
 soak: .venv/test-ready  ## the campaigns of faults, long: kills, bad servers, mutated files, random input
 	VAE_COURSE_SOAK=1 $(BIN)/python -m pytest -s tests/test_interruption.py tests/test_downloads.py \
 		tests/test_fuzzing.py tests/test_families.py tests/test_machines.py tests/test_sweeps.py \
-		tests/test_uses.py tests/test_places.py tests/test_grading.py tests/test_scaling.py
+		tests/test_uses.py tests/test_places.py tests/test_grading.py tests/test_scaling.py \
+		tests/test_results.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

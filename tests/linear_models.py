@@ -20,13 +20,13 @@ CLASSES = 3
 def linear(index, purpose):
     """Return a pair (model, ``Linear``) by number; a model for each purpose."""
     keras.utils.set_random_seed(index)
-    shape, beta = SHAPES[index % len(SHAPES)], BETAS[index % len(BETAS)]
+    shape, beta = SHAPES[index % len(SHAPES)], BETAS[(index + index // 4) % len(BETAS)]
     sigma = SIGMAS[(index + index // 6) % 2]
     options = {"hidden": (), "beta": beta}
     if beta == "warm-up":
         options["beta"] = training.warm_up(4, end=3.0)
     options["likelihood"] = likelihoods.Gaussian(sigma) if sigma else "bernoulli"
-    size = index % 3 + 1
+    size = (index + index // 6) % 3 + 1
     if index % 4 == 3:
         vae = models.build_conditional_vae(shape, size, CLASSES, **options)
     else:

@@ -257,12 +257,17 @@ def test_the_classifier_learns_and_its_features_are_standardised(digits):
 
 
 RED = np.float32([0.1, 0, 0])
-WORSE = {  # what a judge must find, and how often at least
-    "blurred": (blurred, 0.9),
-    "redder": (lambda x: np.clip(x + RED, 0, 1), 0.7),
-    "a hundred": (lambda x: chosen(x[:100], len(x)), 0.65),
-    "one": (lambda x: np.repeat(x[:1], len(x), axis=0), 0.95),
-    "noise": (lambda x: rng(0).random(x.shape), 0.95),
+WORSE = {  # what a judge must find, and how often, at least and at most
+    "a hundred": (lambda x: chosen(x[:100], len(x)), 0.65, 0.9),
+    "redder": (lambda x: np.clip(x + RED, 0, 1), 0.9, 1),
+    "blurred": (blurred, 0.9, 1),
+    "the mean": (
+        lambda x: np.repeat(x.mean(0, keepdims=True), len(x), axis=0),
+        0.99,
+        1,
+    ),
+    "one": (lambda x: np.repeat(x[:1], len(x), axis=0), 0.99, 1),
+    "noise": (lambda x: rng(0).random(x.shape), 0.99, 1),
 }
 
 
@@ -288,18 +293,20 @@ def test_a_judge_cannot_tell_cats_from_cats(cats):
 
 @pytest.mark.slow
 def test_a_judge_sees_no_shift_by_a_pixel(cats):
+    """By less than the interval is wide; red raised a little gives 0.82."""
     moved, others = (x[:, :, first : 63 + first] for first, x in enumerate(cats))
     found = metrics.two_sample_test(moved, others)
-    assert found.low < 0.52 and found.value < 0.58  # red raised a little: 0.82
+    assert found.low < 0.52
+    assert abs(found.value - 0.5) < found.high - found.low
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("change", "share"), WORSE.values(), ids=WORSE)
-def test_a_judge_tells_cats_from_what_became_of_others(cats, change, share):
+@pytest.mark.parametrize(("change", "least", "most"), WORSE.values(), ids=WORSE)
+def test_a_judge_tells_cats_from_what_became_of_others(cats, change, least, most):
     real, others = cats
     steps = 400 if change is WORSE["a hundred"][0] else 100  # the others are found soon
     found = metrics.two_sample_test(change(others), real, steps=steps)
-    assert share < found.value
+    assert least < found.value <= most
     assert 0.5 < found.low < found.value <= found.high <= 1
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 import pytest
 import swept
+from campaign import tries
 
 from helpers import training
 from helpers.engine import paths, sweeps
@@ -39,17 +40,28 @@ def recorded(folder):
 # What is finished
 
 
-def test_two_workers_equal_one_in_the_grids_order(tmp_path):
+def test_two_workers_equal_one_in_the_grids_order(tmp_path, capsys):
     sleeps = [each | {"sleep": 0.1 * each["x"]} for each in GRID]  # the first ends last
     for workers in (1, 2):
         folder = tmp_path / f"{workers}"
         assert training.sweep(swept.square, sleeps, folder, workers) == SQUARES
         assert {path.suffix for path in folder.glob("*.*")} == {".json"}
+        assert "3/3" in capsys.readouterr().err  # the bar
     one, two = (
         [json.loads(text) | {"seconds": 0} for text in files_in(tmp_path / n).values()]
         for n in "12"
     )
     assert sorted(map(str, one)) == sorted(map(str, two))
+
+
+@pytest.mark.skipif(not tries(0, 1), reason="four trainings: make soak")
+def test_two_workers_train_as_one_does(tmp_path):
+    grid = [{"seed": seed} for seed in (0, 1)]
+    one, two = (
+        training.sweep(swept.loss, grid, tmp_path / f"{workers}", workers)
+        for workers in (1, 2)
+    )
+    assert one == two and one[0] != one[1]
 
 
 def test_what_is_there_is_not_computed_again(tmp_path):

@@ -146,6 +146,9 @@ ASKED = {
     "quality": lambda vae, x: list(metrics.quality(tiled(x), tiled(X)).values()),
     "quality of": lambda vae, x: list(metrics.quality(tiled(X), tiled(x)).values()),
     "call": lambda vae, x: vae.posterior(np.asarray(x)),
+    "constant_nats": lambda vae, x: metrics.constant_nats(vae, x, x),
+    "linear_nats": lambda vae, x: metrics.linear_nats(vae, x, x),
+    "PCA": lambda vae, x: models.PrincipalComponents(x, 2).squared_errors(x),
 }
 
 
@@ -178,6 +181,9 @@ def test_the_figures_of_bytes_once_they_are_divided():
         lambda: metrics.quality(ten, thirty),
         lambda: metrics.binarised(ten),
         lambda: metrics.elbo(gaussian, flat),
+        lambda: metrics.constant_nats(gaussian, flat, flat / 255),
+        lambda: metrics.linear_nats(gaussian, flat / 255, flat),
+        lambda: models.PrincipalComponents(flat, 1),
         lambda: gaussian.encode(np.full((2, *SHAPE), 3, "uint8")),
     ):
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
@@ -372,6 +378,20 @@ def test_weights_weigh_each_picture_whatever_the_batches(source, batch_size):
     assert found["loss"] == pytest.approx(found["rate"] + found["distortion"], rel=1e-5)
 
 
+def test_a_measure_within_a_training_leaves_its_figures_alone():
+    vae = built()
+    vae.compile(keras.optimizers.SGD(0.0))
+    vae.encoder.get_layer("z_log_var").bias.assign([-30.0, -30.0])
+    whole = metrics.elbo(vae, X)
+    ask = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: metrics.elbo(vae, X[:8])
+    )
+    found = vae.fit(X, batch_size=16, callbacks=[ask], verbose=0).history
+    assert found["rate"][0] == pytest.approx(whole.rate, rel=1e-4)
+    assert found["distortion"][0] == pytest.approx(whole.distortion, rel=1e-4)
+    assert found["loss"][0] == pytest.approx(-whole.elbo, rel=1e-4)
+
+
 @pytest.mark.parametrize("source", [None, as_dataset])
 def test_pictures_of_weight_zero_teach_nothing(source):
     vae = built()
@@ -389,6 +409,8 @@ def test_weights_that_are_none_are_refused(vae):
     for weights in (-np.ones(40), np.nan * np.ones(40), np.ones(39), np.ones((40, 64))):
         with pytest.raises(ValueError, match="sample_weight"):
             vae.fit(X, sample_weight=weights, verbose=0)
+        with pytest.raises(ValueError, match="sample_weight"):
+            autoencoder().fit(X, X, sample_weight=weights, verbose=0)
     for give in (vae.fit, vae.train_on_batch):
         with pytest.raises(ValueError, match=re.escape("{0: 1.0}")):
             give(X, class_weight={0: 1.0})

@@ -7,7 +7,9 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from helpers.datasets import flat
+from helpers.engine import checked
 from helpers.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Mixed
+from helpers.metrics.bounds import plain_pictures
 from helpers.models import VAE
 
 REACH = 1000.0  # the outputs among which a constant is looked for
@@ -26,6 +28,7 @@ def constant_nats(vae: VAE, x_train: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     It is the best constant that the likelihood has; of a Gaussian with the best sigma.
     """
+    x_train, x = plain_pictures(vae, x_train), plain_pictures(vae, x)
     mean = x_train.mean(axis=0)
     if isinstance(vae.likelihood, Gaussian):
         errors = [np.sum(flat(part - mean) ** 2, axis=1) for part in (x_train, x)]
@@ -77,6 +80,7 @@ def linear_nats(
 
     Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
     """
+    x_train, x = plain_pictures(vae, x_train), plain_pictures(vae, x)
     known, asked = flat(x_train).astype("float64"), flat(x).astype("float64")
     size = min(components or vae.latent_size, known.shape[1] - 1, len(known) - 2)
     if size < 1 or not isinstance(vae.likelihood, Gaussian | Bernoulli):
@@ -127,6 +131,7 @@ def prior_gain(vae: VAE, z_train: np.ndarray, z: np.ndarray) -> float | None:
     and nothing else changes. None on a sphere, whose density is of another kind.
     Source: Ghosh et al. (2020), "From variational to deterministic autoencoders".
     """
+    z_train, z = (checked.codes(codes, vae.latent_size) for codes in (z_train, z))
     own = log_prior(vae, z)
     if vae.family.name == "power_spherical" or not np.isfinite(own).all():
         return None

@@ -39,7 +39,7 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
     """Return the ELBO of pictures, one z each; Kingma and Welling (2013), eq. 3.
 
     The mean over pictures, whatever their order. As in all measures, the pictures may
-    be numbers of any type.
+    be numbers of any type. A training's own figures go on as they were.
 
     Raises:
         ValueError: another shape, no picture, or pixels that leave [0, 1] (a Gaussian
@@ -47,11 +47,17 @@ def elbo(vae: VAE, x: np.ndarray) -> Bound:
             measures.
     """
     pictures, _, _ = vae.checked_data(x, None, None, "measure")
-    vae.reset_metrics()
-    for start in range(0, len(keras.tree.flatten(pictures)[0]), AT_ONCE):
-        rows = operator.itemgetter(slice(start, start + AT_ONCE))
-        vae(keras.tree.map_structure(rows, pictures))  # evaluate would trace it first
-    means = {metric.name: float(metric.result()) for metric in vae.metrics}
+    variables = [v for metric in vae.metrics for v in metric.variables]
+    before = [ops.convert_to_numpy(variable) for variable in variables]
+    try:
+        vae.reset_metrics()
+        for start in range(0, len(keras.tree.flatten(pictures)[0]), AT_ONCE):
+            rows = operator.itemgetter(slice(start, start + AT_ONCE))
+            vae(keras.tree.map_structure(rows, pictures))  # evaluate would trace first
+        means = {metric.name: float(metric.result()) for metric in vae.metrics}
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
     return Bound(means["rate"], means["distortion"])
 
 

@@ -84,6 +84,8 @@ class EncoderDecoder(GuardedModel):
     ) -> tuple:
         if purpose == "look" or y is None:
             return self.checked(x), y, weights
+        if weights is not None:
+            weights = checked.weights(weights, len(y))
         if y is x:
             x = self.checked(x, span=checked.UNIT, **options)
             return x, x, weights

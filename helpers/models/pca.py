@@ -24,17 +24,17 @@ class PrincipalComponents:
     """
 
     def __init__(self, x: np.ndarray, size: int, seed: int = 0):
-        self.image_shape = checked.pictures(x, span=checked.NEAR).shape[1:]
+        x = checked.pictures(x, span=checked.NEAR)
+        self.image_shape = x.shape[1:]
         self.pca = PCA(size, random_state=seed).fit(flat(x))
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return the codes (n, size) of pictures (n, height, width, channels)."""
-        checked.pictures(x, self.image_shape, span=checked.NEAR)
-        return self.pca.transform(flat(x))
+        return self.pca.transform(flat(self.checked(x)))
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Return the pictures (n, height, width, channels), in [0, 1], of codes."""
-        checked.codes(z, self.pca.n_components_)
+        z = checked.codes(z, self.pca.n_components_)
         pictures = np.clip(self.pca.inverse_transform(z), 0, 1)
         return pictures.reshape(-1, *self.image_shape).astype("float32")
 
@@ -45,4 +45,8 @@ class PrincipalComponents:
     def squared_errors(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of squared errors of each picture, not clipped, (n,)."""
         back = self.pca.inverse_transform(self.encode(x))
-        return np.sum((flat(x) - back) ** 2, axis=1)
+        return np.sum((flat(self.checked(x)) - back) ** 2, axis=1)
+
+    def checked(self, x: np.ndarray) -> np.ndarray:
+        """Return pictures as float32; ValueError unless they are like those it fits."""
+        return checked.pictures(x, self.image_shape, span=checked.NEAR)
