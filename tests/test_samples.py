@@ -248,7 +248,7 @@ def test_digits_are_moved_as_a_whole():
 @pytest.mark.slow
 def test_the_classifier_learns_and_its_features_are_standardised(digits):
     x, y = digits.x_train, digits.y_train
-    classifier = train_classifier.train_classifier(x, y, epochs=6)
+    classifier = train_classifier.train_classifier(x, y, epochs=3)
     assert train_classifier.accuracy(classifier, digits.x_test, digits.y_test) > 0.8
     features = models.in_batches(classifier, x)["features"]
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-2)
@@ -258,7 +258,7 @@ def test_the_classifier_learns_and_its_features_are_standardised(digits):
 
 RED = np.float32([0.1, 0, 0])
 WORSE = {  # what a judge must find, and how often, at least and at most
-    "a hundred": (lambda x: chosen(x[:100], len(x)), 0.65, 0.9),
+    "a hundred": (lambda x: chosen(x[:100], len(x)), 0.57, 0.9),
     "redder": (lambda x: np.clip(x + RED, 0, 1), 0.9, 1),
     "blurred": (blurred, 0.9, 1),
     "the mean": (
@@ -277,17 +277,23 @@ def cats():
     return np.split(datasets.drawn_cats_stand_in(2000).x_train[:1600], 2)
 
 
+@pytest.fixture(scope="module")
+def small_cats(cats):
+    """The same, each pixel a mean of four."""
+    return [x.reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4)) for x in cats]
+
+
 @pytest.mark.slow
-def test_a_judge_cannot_tell_cats_from_cats(cats):
+def test_a_judge_cannot_tell_cats_from_cats(small_cats):
     """The state of Keras's generator stays as it is, and does not matter."""
     keras.utils.set_random_seed(1)
     before = keras.random.uniform(())
-    found = metrics.two_sample_test(*cats)
+    found = metrics.two_sample_test(*small_cats)
     keras.utils.set_random_seed(1)
     assert float(keras.random.uniform(())) == float(before)
     assert found.low < 0.5 < found.high
     assert found.high - found.low < 0.08
-    again = [metrics.two_sample_test(*cats, steps=20) for _ in range(2)]
+    again = [metrics.two_sample_test(*small_cats, steps=20) for _ in range(2)]
     assert again[0] == again[1]
 
 
@@ -302,8 +308,8 @@ def test_a_judge_sees_no_shift_by_a_pixel(cats):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("change", "least", "most"), WORSE.values(), ids=WORSE)
-def test_a_judge_tells_cats_from_what_became_of_others(cats, change, least, most):
-    real, others = cats
+def test_a_judge_tells_cats_from_what_became_of_others(small_cats, change, least, most):
+    real, others = small_cats
     steps = 400 if change is WORSE["a hundred"][0] else 100  # the others are found soon
     found = metrics.two_sample_test(change(others), real, steps=steps)
     assert least < found.value <= most
