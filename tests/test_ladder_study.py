@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -68,8 +69,10 @@ def tiny(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("rung", ["plain", "vamp", "two_layers", "hierarchy", "conv"])
-def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, eager):
+def test_a_rung_is_trained_and_measured(tiny, tmp_path, rung, eager, monkeypatch):
     eager(rung != "plain")  # XLA would take up to half a minute for each
+    plainly = partial(stateless.compiled, xla=False)
+    monkeypatch.setattr(stateless, "compiled", plainly)  # its steps alone have XLA
     each = {"rung": rung, "steps": 4, "rate": 3e-3, "seed": 1}
     made = ladder.run(each)
     [row], curve = made["ladder"], made["ladder_curves"]

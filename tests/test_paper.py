@@ -74,7 +74,7 @@ def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tm
         seeds = stateless.seeds_of(0, number)
         if name == "mcem":
             state = (z.value + 0, sizes.value + 0)
-            found = algorithms.mcem_step(model, x, *state, seeds, update)
+            found = algorithms.mcem_step(model, x, *state, seeds, update, leaps=4)
             for variable, value in zip((z, sizes), found, strict=True):
                 variable.assign(value)
         else:
@@ -147,7 +147,7 @@ def test_hybrid_monte_carlo_draws_from_a_known_normal_and_accepts_nine_in_ten(no
     np.testing.assert_allclose(np.cov(kept.T), covariance, atol=0.03)
 
 
-def test_both_estimates_of_the_likelihood_are_those_of_a_linear_model():
+def test_both_estimates_of_the_likelihood_are_those_of_a_linear_model(no_xla):
     rng = np.random.default_rng(0)
     model = linear_model(2, 6, seed=3)
     codes = rng.normal(size=(300, 2)).astype("float32")
@@ -156,7 +156,7 @@ def test_both_estimates_of_the_likelihood_are_those_of_a_linear_model():
     weights = model.decoder.variables
     paper_, weighed = algorithms.Likelihood(model.log_joint, 2, weights)(x)
     known = exact(model.decoder, x)
-    for found, apart, error in ((paper_, 0.3, 0.03), (weighed, 0.08, 0.01)):
+    for found, apart, error in ((paper_, 0.3, 0.03), (weighed, 0.15, 0.01)):
         assert np.std(found - known) < apart  # of one picture
         assert found.mean() == pytest.approx(known.mean(), abs=error)
 
