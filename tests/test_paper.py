@@ -62,7 +62,7 @@ def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tm
     weights = model.decoder.trainable_variables
     if name != "mcem":
         weights = model.encoder.trainable_variables + weights
-    end = 300 if name == "mcem" else 800
+    end = 400 if name == "mcem" else 800
     rate = keras.optimizers.schedules.CosineDecay(0.03, end)
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(weights)
@@ -75,7 +75,7 @@ def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tm
         seeds = stateless.seeds_of(0, number)
         if name == "mcem":
             state = (z.value + 0, sizes.value + 0)
-            found = algorithms.mcem_step(model, x, *state, seeds, update, leaps=4)
+            found = algorithms.mcem_step(model, x, *state, seeds, update, 4, 2)
             for variable, value in zip((z, sizes), found, strict=True):
                 variable.assign(value)
         else:
@@ -83,7 +83,8 @@ def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tm
             update(lambda: loss(model, x, seeds))
 
     kept = [*weights, *optimizer.variables, z, sizes]
-    Steps(step, kept, tmp_path / "compiled.npz", together=1).go_to(1)
+    if name != "aevb":  # wake-sleep's step has all of it
+        Steps(step, kept, tmp_path / "compiled.npz", together=1).go_to(1)
     steps = Steps(step, kept, tmp_path / "a.npz", xla=False)  # quicker to compile
     steps.go_to(end)
     assert best - 0.01 < exact(model.decoder, x).mean() <= best + 1e-4
@@ -270,10 +271,13 @@ def tiny(monkeypatch, tmp_path, eager):
 def test_a_run_chooses_a_rate_and_goes_on_with_it(
     tiny, tmp_path, figure, name, points, monkeypatch
 ):
+    first, end, longest = 1000, 0.0017, 0.004
     if name == "aevb":  # of Monte Carlo EM's steps 25 are one
-        monkeypatch.setattr(paper, "TOGETHER", 10)
+        first, end, longest = 500, 0.0009, 0.002
+        monkeypatch.setattr(paper, "TOGETHER", 5)
+        monkeypatch.setattr(paper, "FIRST", first)
     keys = (figure, name, 2, points)
-    made = paper.run(dict(zip(paper.KEYS, (*keys, 0.0017), strict=True)))
+    made = paper.run(dict(zip(paper.KEYS, (*keys, end), strict=True)))
     [row], curve = made["paper"], made["paper_curves"]
     assert {*made["paper_digits"][0], *paper.KEYS} == {*paper.DIGITS}
     each = np.array([text["likelihoods"].split() for text in made["paper_digits"]])
@@ -286,10 +290,10 @@ def test_a_run_chooses_a_rate_and_goes_on_with_it(
     assert row["rate"] == max(tried, key=tried.get)
     judge = "validation_bound" if figure == 2 else "validation_likelihood"
     assert curve[0][judge] == tried[row["rate"]]
-    assert curve[-1].items() <= row.items() and row["samples"] >= 1000
-    longer = paper.run(dict(zip(paper.KEYS, (*keys, 0.004), strict=True)))
+    assert curve[-1].items() <= row.items() and row["samples"] >= first
+    longer = paper.run(dict(zip(paper.KEYS, (*keys, longest), strict=True)))
     assert longer["paper_curves"][: len(curve)] == curve  # goes on
-    assert longer["paper_curves"][-1]["samples"] >= 3100
+    assert longer["paper_curves"][-1]["samples"] >= 3 * first
     assert (tmp_path / "paper_2.npz").exists() == (figure == 2)
     assert ("test_bound" in row) == (name != "mcem")
     assert ("test_some_bound" in row) == (figure == 3 and name != "mcem")
