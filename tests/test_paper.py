@@ -83,7 +83,7 @@ def test_each_algorithm_finds_the_greatest_likelihood_of_a_linear_model(name, tm
             update(lambda: loss(model, x, seeds))
 
     kept = [*weights, *optimizer.variables, z, sizes]
-    if name != "aevb":  # wake-sleep's step has all of it
+    if name != "aevb":  # wake-sleep's step has all but the KL
         Steps(step, kept, tmp_path / "compiled.npz", together=1).go_to(1)
     steps = Steps(step, kept, tmp_path / "a.npz", xla=False)  # quicker to compile
     steps.go_to(end)
