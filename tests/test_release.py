@@ -158,6 +158,13 @@ def test_prose_metadata_stamps_and_the_form_of_the_file_change_no_digest(tmp_pat
     notebook.cells[1].source = 'TAG = "v9.9"'
     notebook.metadata["kernelspec"] = {"name": "other"}
     assert saved.digest(notebook) == first
+    sizes = "n = training.by_budget(full={}, short={}, quick={})"
+    digests = []
+    for full, short, quick in ((5_000, 300, 20), (5_000, 7, "1_0"), (5_001, 300, 20)):
+        notebook.cells[2].source = sizes.format(full, short, quick)
+        digests.append(saved.digest(notebook))
+    assert digests[0] == digests[1] != digests[2]
+    notebook = example()
     path = tmp_path / "01_one.ipynb"
     for text in (nbformat.writes(notebook), json.dumps(notebook)):
         path.write_text(text)

@@ -8,6 +8,7 @@ against accidents (code changed afterwards, outputs saved by hand); it is no sig
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,15 +16,21 @@ from helpers.engine import paths
 
 KEY = "saved"  # of a notebook's metadata
 BOOTSTRAP = "bootstrap"  # has no outputs, and a stamp changes it
+SMALLER = re.compile(r"\b(short|quick)=[\d_]+")  # sizes that no saved output is of
 
 
 def digest(notebook: dict) -> str:
     """Return the hash of a notebook's code cells and their outputs, in order.
 
-    Prose, metadata and the bootstrap cell don't count: they change no output.
+    Prose, metadata, the bootstrap cell and the sizes that ``training.by_budget`` gives
+    for smaller budgets don't count: they change no saved output.
     """
     cells = [
-        (cell["id"], joined(cell["source"]), joined(cell["outputs"]))
+        (
+            cell["id"],
+            SMALLER.sub(r"\1", joined(cell["source"])),
+            joined(cell["outputs"]),
+        )
         for cell in notebook["cells"]
         if cell["cell_type"] == "code" and cell["id"] != BOOTSTRAP
     ]
