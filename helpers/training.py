@@ -22,7 +22,7 @@ from helpers.engine.quiet_start import start_xla
 from helpers.engine.stateless import pays_to_trace
 from helpers.engine.sweeps import sweep  # noqa: F401
 from helpers.models import VAE
-from helpers.models.guarded import checked_arrays, steps_taken
+from helpers.models.guarded import build_optimizer, checked_arrays, steps_taken
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 LOOP_FROM = 50  # steps of a training: below, a loop takes longer to trace than it saves
@@ -287,8 +287,8 @@ def train(
         pace = {"epochs": rounds, "initial_epoch": kept.rounds, "steps_per_epoch": each}
         said = [report(each)] if verbose and processes.rank() == 0 else []
         heard = [*listeners(callbacks), kept, *said]
-        options = {"callbacks": heard, "shuffle": False} | processes.evaluated(held_out)
-        fit(model, batches, steps, verbose=0, **pace, **options)
+        options = pace | {"callbacks": heard} | processes.evaluated(held_out)
+        fit(model, batches, steps, **options)
     history = {name: np.asarray(values) for name, values in kept.history.items()}
     steps_done = each * np.arange(1, kept.rounds + 1)
     return {"step": steps_done, "seconds": kept.seconds, **history}
@@ -308,9 +308,17 @@ def xla_if_it_pays(jit: bool | str, steps: int) -> bool | str:
 
 
 def fit(model: keras.Model, batches: Iterator, steps: int, **options) -> None:
-    """Call Keras's ``fit``, without a trace if that takes longer than ``steps`` do."""
+    """Call Keras's ``fit`` of a compiled model on endless batches, silently.
+
+    Without a trace, if that takes longer than ``steps`` do.
+
+    Args:
+        options: of Keras's method; by default all steps are one epoch.
+    """
+    build_optimizer(model)
     few = model.jit_compile is not True and not pays_to_trace(steps)
     model.run_eagerly = few
+    options = {"steps_per_epoch": steps, "shuffle": False, "verbose": 0} | options
     try:
         keras.Model.fit(model, batches, **options)
     finally:
@@ -360,7 +368,7 @@ def compile_with(
     loss = None if own_loss or isinstance(model, VAE) else "mse"
     options = {"steps_per_execution": together, "jit_compile": jit}
     model.compile(optimizer, loss, **options)
-    optimizer.build(model.trainable_variables)  # else the step would be traced twice
+    build_optimizer(model)
 
 
 def listeners(callbacks: Sequence[keras.callbacks.Callback]) -> list:

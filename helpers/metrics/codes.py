@@ -64,10 +64,16 @@ def information(codes: np.ndarray, factors: np.ndarray, bins: int = 20) -> np.nd
         ranks = scipy.stats.rankdata(values) - 1  # ties share their mean rank
         return places if len(distinct) <= bins else ranks * bins // len(values)
 
-    latents, known = (np.apply_along_axis(binned, 0, a).T for a in (codes, factors))
-    told = [[mutual_info_score(factor, z) for z in latents] for factor in known]
-    entropies = [[mutual_info_score(factor, factor)] for factor in known]
-    return np.divide(told, entropies)
+    def shared(a, b):
+        """Return the mutual information in nats of two sets of bins (n,)."""
+        counts = np.bincount(a * bins + b, minlength=bins * bins).reshape(bins, bins)
+        return mutual_info_score(None, None, contingency=counts)
+
+    latents, known = (
+        np.apply_along_axis(binned, 0, a).astype(int).T for a in (codes, factors)
+    )
+    told = [[shared(factor, z) for z in latents] for factor in known]
+    return np.divide(told, [[shared(factor, factor)] for factor in known])
 
 
 def mutual_information_gap(shares: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from helpers.engine import checked
 from helpers.engine.stateless import pays_to_trace
 from helpers.metrics.pictures import PICTURE
 from helpers.metrics.scores import Estimate
+from helpers.models.guarded import build_optimizer
 from helpers.models.networks import LAST
 
 CLASSIFIER = models.WEIGHTS / "digit_classifier.npz"
@@ -211,7 +212,7 @@ def trained_judge(
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     eager = not pays_to_trace(steps)
     judge.compile(keras.optimizers.Adam(rate), loss, run_eagerly=eager)
-    judge.optimizer.build(judge.trainable_variables)  # else traced twice
+    build_optimizer(judge)
     half = min(32, len(samples))
     targets = np.repeat([[1.0], [0.0]], half, axis=0)
     passes = len(samples) // half  # steps until every picture was seen
