@@ -8,6 +8,8 @@ REPO ?=
 TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
+# whole files to two workers, in the order of pyproject.toml's testpaths: notebooks, the longest, first
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run book data test fast soak lab lint save results kit grade pack stamp release lock audit floor scale clean
 
@@ -21,7 +23,7 @@ data: .venv/ready  ## download MNIST and the cats, once
 	$(BIN)/python -m helpers.datasets
 
 test: .venv/test-ready  ## unit tests, the notebooks as documents, and every notebook under nbval
-	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest $(PARALLEL)
 
 fast: .venv/test-ready  ## the unit tests that take no seconds each, in less than a minute
 	VAE_COURSE_BUDGET=quick $(BIN)/python -m pytest tests -m "not slow" --numprocesses 2
@@ -75,7 +77,7 @@ floor: build/tools/ready  ## tests and notebooks with the oldest versions that p
 	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/floor
 	$(TOOLS)/uv pip install --no-config --quiet --python build/floor/bin/python \
 		--resolution lowest-direct --requirement pyproject.toml --extra notebooks --extra test
-	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest --numprocesses 2 --dist loadfile
+	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest $(PARALLEL)
 
 scale: build/tools/ready  ## the sweep on a cluster of two workers here, in an environment with Dask
 	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/scale
