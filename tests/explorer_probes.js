@@ -37,9 +37,10 @@ const probes = {
     };
   },
 
-  decoded: (code) => [...decode(plane, code)],
-
-  randomCodes: (count) => Array.from({ length: count }, () => randomCode(plane)).flat(),
+  decodedAndDrawn(code, count) {
+    const codes = Array.from({ length: count }, () => randomCode(plane)).flat();
+    return [[...decode(plane, code)], codes];
+  },
 
   movement() {
     const now = () => ({ code: [...place], reach, pixels: pixelsOf("plane-digit") });

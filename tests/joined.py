@@ -49,7 +49,7 @@ def build(family="normal", architecture="dense"):
 
 
 def train(rank, folder, name, model, backup=None, dies=None):
-    """Train a small VAE for 20 steps, and write down all that came out.
+    """Train a small VAE for a few steps, and write down all that came out.
 
     ``dies`` is [rank, round, signal]: which process sends itself what when it begins
     which round. Each process has a folder of its own for backups.
@@ -66,8 +66,8 @@ def train(rank, folder, name, model, backup=None, dies=None):
             os.kill(os.getpid(), getattr(signal, dies[2]))
 
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=begins)
-    given = {"steps": 20, "rounds": 4, "batch_size": 12, "learning_rate": 0.02}
-    given |= {"held_out": x[100:], "callbacks": [callback], "steps_per_execution": 5}
+    given = {"steps": 8, "rounds": 4, "batch_size": 12, "learning_rate": 0.02}
+    given |= {"held_out": x[100:], "callbacks": [callback], "steps_per_execution": 2}
     given |= {"backup": backup and folder / f"{backup} {rank}"}
     history = training.train(vae, x[:100], **given)
     codes = vae.encode(x[:10])

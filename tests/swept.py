@@ -102,9 +102,9 @@ def train(configuration):
     x = np.random.default_rng(0).uniform(size=(16, 8, 8, 1)).astype("float32")
     vae = models.build_vae((8, 8, 1), 2, hidden=(8,))
     history = training.train(vae, x, steps=2, rounds=1, batch_size=8, verbose=False)
-    before, matrix = ticks(), keras.ops.ones((1500, 1500))
+    before, matrix = ticks(), keras.ops.ones((1000, 1000))
     for _ in range(configuration["products"]):
-        matrix = keras.ops.matmul(matrix, matrix) / 1500
+        matrix = keras.ops.matmul(matrix, matrix) / 1000
     spent = {task: count - before.get(task, 0) for task, count in ticks().items()}
     busy = [task for task, n in spent.items() if n > 0.2 * sum(spent.values())]
     return {"loss": history["loss"][-1], "busy": len(busy), "ticks": [*spent.values()]}

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import urllib.parse
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -51,67 +52,87 @@ def built(tmp_path_factory):
     return folder / "book"
 
 
+class Pages(dict):
+    """Pages by their place in a folder, parsed when they are asked for."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, place):
+        text = (self.folder / place).read_text("utf-8")
+        return self.setdefault(place, BeautifulSoup(text, "html.parser"))
+
+
 @pytest.fixture(scope="module")
 def pages(built):
-    """Every page of ours, parsed."""
-    return {
-        path.relative_to(built): BeautifulSoup(path.read_text("utf-8"), "html.parser")
-        for path in built.rglob("*.html")
-        if not path.is_relative_to(built / "_static")
+    """The pages of the book."""
+    return Pages(built)
+
+
+LEADS = {"a": "href", "link": "href"}
+LEADS |= dict.fromkeys(("img", "script", "iframe", "source"), "src")
+
+
+class Ends(HTMLParser):
+    """What a page's tags lead to or load, and the ids that others may lead to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.targets, self.ids = [], set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids |= {given["id"]} if "id" in given else set()
+        if LEADS.get(tag) in given:
+            self.targets.append((tag, given[LEADS[tag]]))
+
+
+def broken(folder):
+    """Return how many pages of ours there are, and their links that lead nowhere.
+
+    What a page loads from elsewhere is among them.
+    """
+    pages = {
+        path.relative_to(folder): Ends(path)
+        for path in sorted(folder.rglob("*.html"))
+        if not path.is_relative_to(folder / "_static")
     }
-
-
-def targets(page):
-    """Yield what a page's tags lead to or load."""
-    for name, attribute in (("a", "href"), ("link", "href"), ("img", "src")):
-        yield from (
-            (tag, tag[attribute])
-            for tag in page.find_all(name)
-            if attribute in tag.attrs
-        )
-    for name in ("script", "iframe", "source"):
-        yield from ((tag, tag["src"]) for tag in page.find_all(name, src=True))
-
-
-def broken(folder, pages):
-    """The links of pages that lead nowhere in a folder, or load from elsewhere."""
     found = []
-    ids = {
-        place: {tag["id"] for tag in page.find_all(id=True)}
-        for place, page in pages.items()
-    }
     for place, page in pages.items():
-        for tag, target in targets(page):
+        for tag, target in page.targets:
             address, fragment = urllib.parse.urldefrag(target)
             parts = urllib.parse.urlsplit(address)
             if parts.scheme in ("http", "https", "mailto", "data"):
-                outside = tag.name != "a" and parts.scheme != "data"
+                outside = tag != "a" and parts.scheme != "data"
                 found += [(place, target)] * outside
                 continue
             path = (folder / place).parent / urllib.parse.unquote(parts.path)
             path = path if parts.path else folder / place
             known = path.resolve().relative_to(folder.resolve())
-            there = not fragment or fragment in ids.get(known, [fragment])
+            other = pages.get(known)
+            there = not fragment or other is None or fragment in other.ids
             if not (path.is_file() and there):
                 found.append((place, target))
-    return found
+    return len(pages), found
 
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path):
     text = """<h1 id="top">A</h1><a href="#top"></a><a href="b.html#no">b</a>
 <a href="c.html">c</a><img src="https://a.com/x.png"><a href="https://a.com">d</a>"""
-    pages = {}
     for name, body in (("a.html", text), ("b.html", "<p id='yes'>")):
         (tmp_path / name).write_text(body)
-        pages[Path(name)] = BeautifulSoup(body, "html.parser")
-    found = [target for _, target in broken(tmp_path, pages)]
-    assert found == ["b.html#no", "c.html", "https://a.com/x.png"]
+    count, found = broken(tmp_path)
+    wanted = ["b.html#no", "c.html", "https://a.com/x.png"]
+    assert (count, [target for _, target in found]) == (2, wanted)
 
 
 @needs_tools
-def test_every_link_inside_resolves_and_nothing_is_loaded_from_outside(built, pages):
-    assert len(pages) > 20
-    assert broken(built, pages) == []
+def test_every_link_inside_resolves_and_nothing_is_loaded_from_outside(built):
+    count, found = broken(built)
+    assert count > 20
+    assert found == []
     assert (
         sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
         < LARGEST
@@ -119,7 +140,7 @@ def test_every_link_inside_resolves_and_nothing_is_loaded_from_outside(built, pa
 
 
 @needs_tools
-def test_the_front_page_shows_the_picture_and_the_path(built, pages):
+def test_the_front_page_shows_the_picture_and_the_path(pages):
     front = pages[Path("index.html")]
     article = front.find("article")
     assert article.find("img")["alt"].startswith("Left: the codes")
@@ -219,12 +240,11 @@ def browser():
         started.close()
 
 
-@pytest.fixture(params=[390, 1300])
-def look(request, browser, built):
-    """A function that opens a page offline, and what it complained of."""
-    context = browser.new_context(
-        viewport={"width": request.param, "height": 900}, offline=True
-    )
+@pytest.fixture
+def look(browser, built):
+    """A function that opens a page offline on a phone, and what it complained of."""
+    viewport = {"width": 390, "height": 900}
+    context = browser.new_context(viewport=viewport, offline=True)
     faults = []
 
     def opened(name):
@@ -244,54 +264,70 @@ TYPESET = """() => window.MathJax && MathJax.isReady && document.querySelector("
     && document.querySelectorAll(".MJX_Assistive_MathML").length
         === document.querySelectorAll('script[type^="math/tex"]').length"""
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
-
-
-@needs_tools
-@needs_browser
-@pytest.mark.parametrize(
-    "name", ["index", "notebooks/01_paper_math", "api", "explorer"]
-)
-def test_a_page_opens_without_a_network_and_fits(look, name):
-    page = look(f"{name}.html")
-    assert page.locator("article h1").first.is_visible()
-    if "explorer" not in name and name != "api":
-        page.wait_for_function(TYPESET, timeout=60_000)
-        assert not page.locator(".MathJax_Error, .merror").count()
-    assert page.evaluate(OVERFLOW) <= 0
-
-
 WIDER = """() => [...document.querySelectorAll("article :is(svg, img, table, pre)")]
     .map(part => part.getBoundingClientRect())
     .filter(box => box.width && box.right > window.innerWidth + 1).length"""
+PAPER = ("notebooks/01_paper_math", "notebooks/04_latent_priors")
 
 
 @needs_tools
 @needs_browser
-@pytest.mark.parametrize("name", ["01_paper_math", "04_latent_priors"])
-def test_a_page_of_paper_holds_every_formula_and_table(browser, built, name):
-    """A4 has 717 pixels between margins of a centimetre."""
-    context = browser.new_context(viewport={"width": 717, "height": 900}, offline=True)
-    page = context.new_page()
-    page.emulate_media(media="print")
-    page.goto(f"{built.as_uri()}/notebooks/{name}.html")
-    page.wait_for_function(TYPESET, timeout=60_000)
-    wider = page.evaluate(WIDER)
-    context.close()
-    assert wider == 0
+@pytest.mark.parametrize("name", ["index", *PAPER, "api", "explorer"])
+def test_a_page_opens_without_a_network_and_fits(look, name):
+    """On a phone, on a desk, and on A4: 717 pixels between margins of a centimetre."""
+    page = look(f"{name}.html")
+    for width in (390, 1300):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("article h1").first.is_visible()
+        if "explorer" not in name and name != "api":
+            page.wait_for_function(TYPESET, timeout=60_000)
+            assert not page.locator(".MathJax_Error, .merror").count()
+        assert page.evaluate(OVERFLOW) <= 0
+    if name in PAPER:
+        page.set_viewport_size({"width": 717, "height": 900})
+        page.emulate_media(media="print")
+        assert page.evaluate(WIDER) == 0
 
 
 @needs_tools
 @needs_browser
 def test_the_search_finds_a_page(look):
     page = look("search.html?q=Jensen")
-    page.wait_for_selector("#search-results li a", timeout=30_000)
+    for width in (390, 1300):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_selector("#search-results li a", timeout=30_000)
     found = page.locator("#search-results li a").evaluate_all("a => a.map(x => x.href)")
     assert any("notebooks/01_paper_math.html" in address for address in found)
 
 
+ONCE = """() => {
+    const known = new Set();
+    for (const part of document.querySelectorAll(".highlight span[class]")) {
+        if (!part.checkVisibility()) continue;
+        const ground = part.closest(".highlight").parentElement.className;
+        const key = part.className + "/" + ground;
+        if (known.has(key)) part.remove();
+        known.add(key);
+    }
+    return known.size;
+}"""
+COLOURS = "color-contrast"
+
+
+def serious(page, **options):
+    """What axe finds, of impact."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options |= {"preload": False, "resultTypes": ["violations"]}  # else half a minute
+    return [
+        (fault["id"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in Axe().run(page, options=options).response["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
 @needs_tools
 @needs_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "name",
     [
@@ -302,22 +338,20 @@ def test_the_search_finds_a_page(look):
         "bibliography",
     ],
 )
-def test_axe_finds_nothing_serious(browser, built, name, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    context = browser.new_context(color_scheme=scheme, offline=True)
-    page = context.new_page()
+def test_axe_finds_nothing_serious(browser, built, name):
+    """Colours of code are looked at once for each kind of mark, light and dark."""
+    context = browser.new_context(color_scheme="light", offline=True)
+    page, theme = context.new_page(), "document.documentElement.dataset.theme"
     page.goto(f"{built.as_uri()}/{name}.html")
-    if "explorer" not in name:
-        assert page.evaluate("document.documentElement.dataset.theme") == scheme
     if name in ("index", "notebooks/02_autoencoder"):
         page.wait_for_function(TYPESET, timeout=60_000)
-    options = {"preload": False, "resultTypes": ["violations"]}  # else half a minute
-    found = Axe().run(page, options=options).response["violations"]
+    assert serious(page, rules={COLOURS: {"enabled": False}}) == []
+    assert page.evaluate(ONCE) > 10 or "notebooks" not in name
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        if "explorer" not in name:
+            page.wait_for_function(f"{theme} === '{scheme}'")
+        page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
+        found = serious(page, runOnly={"type": "rule", "values": [COLOURS]})
+        assert (scheme, found) == (scheme, [])
     context.close()
-    serious = [
-        (fault["id"], [node["html"][:200] for node in fault["nodes"][:3]])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []

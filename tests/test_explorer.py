@@ -4,6 +4,7 @@ import base64
 import functools
 import hashlib
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -133,13 +134,29 @@ def test_decoders_and_encoders_equal_keras(pair, digits, tmp_path):
         assert np.abs(answer[f"{name}Means"] - means).max() < 0.05
 
 
+CUMULATIVE = {"normal": scipy.stats.norm.cdf, "laplace": scipy.stats.laplace.cdf}
+
+
 @needs_browser
-@pytest.mark.parametrize("activation", explorer.ACTIVATIONS)
-def test_every_activation_is_keras_own(digits, tmp_path, activation):
-    plane = small_vae(2, "laplace", hidden=(30, 20), activation=activation)
+@pytest.mark.parametrize(
+    ("activation", "family"),
+    zip(explorer.ACTIVATIONS, itertools.cycle(explorer.FAMILIES), strict=False),
+)
+def test_an_activation_is_keras_own_and_codes_follow_the_prior(
+    digits, tmp_path, activation, family
+):
+    plane = small_vae(2, family, hidden=(30, 20), activation=activation)
     page = explorer.write_explorer(tmp_path / "page.html", plane, *digits)
-    answer = answer_of(page, tmp_path, "decoded", [0.7, -1.3])
-    assert np.abs(255 * np.array(answer) - greys(plane, [[0.7, -1.3]])).max() < 1
+    pixels, values = answer_of(page, tmp_path, "decodedAndDrawn", [0.7, -1.3], 2000)
+    assert np.abs(255 * np.array(pixels) - greys(plane, [[0.7, -1.3]])).max() < 1
+    assert len(values) == 4000
+    # 4 in 10 million by chance
+    assert scipy.stats.kstest(values, CUMULATIVE[family]).statistic < 0.05
+
+
+def test_every_family_is_among_those():
+    assert 1 < len(explorer.FAMILIES) <= len(explorer.ACTIVATIONS)
+    assert {*explorer.FAMILIES} == {*CUMULATIVE}
 
 
 @needs_browser
@@ -172,17 +189,6 @@ def test_sliders_random_and_reset(pair, digits, tmp_path):
         assert np.abs(state["pixels"] - greys(many, [state["code"]])[0]).max() < 2
     means = many.encode(explorer.some_of_each(*digits))
     assert np.abs(means - states["real"]["code"]).max(axis=1).min() < 0.05
-
-
-@needs_browser
-@pytest.mark.parametrize("family", explorer.FAMILIES)
-def test_random_codes_follow_the_prior(digits, tmp_path, family):
-    page = explorer.write_explorer(tmp_path / "a.html", small_vae(2, family), *digits)
-    values = answer_of(page, tmp_path, "randomCodes", 2000)
-    cumulative = {"normal": scipy.stats.norm.cdf, "laplace": scipy.stats.laplace.cdf}
-    assert len(values) == 4000
-    # 4 in 10 million by chance
-    assert scipy.stats.kstest(values, cumulative[family]).statistic < 0.05
 
 
 @needs_browser
@@ -345,16 +351,19 @@ def test_models_that_the_page_cannot_run_are_explained(digits, tmp_path, named):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("label", ["<img src=x onerror=alert(1)>", "7", 10, -1, 0.5])
-def test_wrong_pictures_and_labels_are_explained(digits, make_vae, tmp_path, label):
+LABELS = ["<img src=x onerror=alert(1)>", "7", 10, -1, 0.5]
+
+
+def test_wrong_pictures_and_labels_are_explained(digits, make_vae, tmp_path):
     x, y = digits
-    wrong = {
-        str(label)[:4]: (x, np.array([label] * len(x))),
+    wrong = {str(label)[:4]: (x, np.array([label] * len(x))) for label in LABELS}
+    wrong |= {
         r"\(199,\)": (x, y[:-1]),
         r"\(200, 20, 28, 1\)": (x[:, :20], y),
         r"\(8, 8, 1\)": (x, y, make_vae()),
     }
+    vae = small_vae(2)
     for named, arguments in wrong.items():
         with pytest.raises(ValueError, match=named):
-            explorer.write_explorer(tmp_path / "a.html", small_vae(2), *arguments)
+            explorer.write_explorer(tmp_path / "a.html", vae, *arguments)
     assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import yaml
-from test_places import copy_of_the_repository, git
+from test_places import bare_clone, copy_of_the_repository, git
 
 import helpers
 from helpers.engine import paths, release
@@ -116,15 +116,24 @@ def test_the_form_for_faults_asks_for_every_notebook():
 # The stamp of a fork
 
 
+@pytest.fixture(scope="module")
+def new_fork(tmp_path_factory):
+    """A folder with a bare repository of the course as it is, and a clone of it."""
+    folder = tmp_path_factory.mktemp("new")
+    source = copy_of_the_repository(folder / "source")
+    address = bare_clone(source, folder / "fork.git").as_uri()
+    git(source, "clone", "--quiet", "--depth=1", "--no-tags", address, folder / "clone")
+    shutil.rmtree(source)
+    return folder
+
+
 @pytest.fixture
-def fork(tmp_path):
+def fork(new_fork, tmp_path):
     """A bare repository with the course as it is here, and a tag; and a clone of it."""
-    source = copy_of_the_repository(tmp_path / "source")
-    git(source, "clone", "--quiet", "--bare", str(source), tmp_path / "fork.git")
-    clone = tmp_path / "clone"
-    address = (tmp_path / "fork.git").as_uri()
-    git(source, "clone", "--quiet", "--depth=1", "--no-tags", address, clone)
-    return tmp_path / "fork.git", clone
+    shutil.copytree(new_fork, tmp_path, dirs_exist_ok=True, symlinks=True)
+    bare, clone = tmp_path / "fork.git", tmp_path / "clone"
+    git(clone, "remote", "set-url", "origin", bare.as_uri())
+    return bare, clone
 
 
 def stamped(clone, repository, **environment):

@@ -22,7 +22,8 @@ forks = pytest.mark.skipif(
     sys.platform != "linux", reason="forks children and limits their files"
 )
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-TINY = {"steps": 10, "rounds": 5, "batch_size": 8, "verbose": False}
+TINY = {"steps": 4, "rounds": 4, "batch_size": 8, "verbose": False}  # and no trace
+TRACED = {"steps": 10, "rounds": 5, "jit_compile": True, "held_out": None}
 
 
 class Parent:
@@ -74,9 +75,9 @@ def assert_same(one, other):
 MOMENTS = ("early", "late", "evaluating", "writing", "replacing", "replaced")
 
 
-def moment(rng):
-    """When to be killed, for ``killed.die``."""
-    name = str(rng.choice(MOMENTS))
+def moment(rng, kills):
+    """When to be killed, for ``killed.die``: at every moment in turn."""
+    name = MOMENTS[kills % len(MOMENTS)]
     longest = {"early": 1.5, "late": 0.2}.get(name, 1)
     return name, int(rng.integers(1, 4)), rng.uniform(0, longest)
 
@@ -85,11 +86,15 @@ def moment(rng):
 def test_killed_trainings_end_as_if_nothing_had_happened(parent, tmp_path):
     backup, out = tmp_path / "backup", tmp_path / "out.npz"
     assert parent.run("train", backup=None, out=str(out)) == 0
-    expected, rng, wanted = arrays_of(out), np.random.default_rng(0), tries(10, 200)
+    expected, rng, wanted = (
+        arrays_of(out),
+        np.random.default_rng(0),
+        tries(len(MOMENTS), 200),
+    )
     kills = starts = trainings = 0
     while kills < wanted or backup.exists():
         starts += 1
-        death = moment(rng) if kills < wanted else None
+        death = moment(rng, kills) if kills < wanted else None
         arguments = {"backup": str(backup), "out": str(out), "seed": starts}
         if parent.run("train", death, **arguments):
             kills += 1
@@ -132,23 +137,36 @@ def same_weights(one, other):
     return all(map(np.array_equal, one.get_weights(), other.get_weights()))
 
 
-@pytest.mark.parametrize(("after", "jit"), [(3, "auto"), (None, "auto"), (3, True)])
-def test_an_interrupted_training_goes_on(make_vae, pictures, tmp_path, after, jit):
-    expected, vae = make_vae(), make_vae()
+def goes_on(make_vae, pictures, folder, whole, afters, **options):
+    """Try that what is stopped after a round, or after all, goes on and ends alike.
+
+    ``whole`` is the history and the model of a training without a stop.
+    """
+    expected, model = whole
+    for after in afters:
+        interrupted(make_vae(), pictures, folder, after, **options)
+        other, ran = make_vae(seed=5), []
+        note = lambda number, _, ran=ran: ran.append(number)  # noqa: E731
+        count = keras.callbacks.LambdaCallback(on_epoch_end=note)
+        given = TINY | options | {"backup": folder, "callbacks": [count]}
+        history = training.train(other, pictures, **given)
+        assert ran == ([] if after is None else [*range(after - 1, given["rounds"])])
+        assert same_weights(other, model)
+        assert history.pop("seconds") > 0
+        assert_same(history, expected)
+        assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("afters", "options"), [((3, None), {}), ((3,), TRACED)], ids=("eager", "XLA")
+)
+def test_an_interrupted_training_goes_on(make_vae, pictures, tmp_path, afters, options):
+    model, folder = make_vae(), tmp_path / "backup"
     keras.utils.set_random_seed(0)
-    options = {"held_out": pictures[:9], "jit_compile": jit}
-    whole = training.train(expected, pictures, **options, **TINY)
-    interrupted(vae, pictures, tmp_path / "backup", after, **options)
-    other, ran = make_vae(seed=5), []
-    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda r, _: ran.append(r))
-    options |= {"backup": tmp_path / "backup", "callbacks": [count]}
-    history = training.train(other, pictures, **options, **TINY)
-    assert ran == {3: [2, 3, 4], None: []}[after]
-    assert same_weights(other, expected)
+    options = {"held_out": pictures[:9]} | options
+    history = training.train(model, pictures, **(TINY | options))
     assert history.pop("seconds") > 0
-    assert whole.pop("seconds") > 0
-    assert_same(history, whole)
-    assert not (tmp_path / "backup").exists()
+    goes_on(make_vae, pictures, folder, (history, model), afters, **options)
 
 
 def test_the_backup_of_another_training_is_refused(make_vae, pictures, tmp_path):
@@ -157,8 +175,8 @@ def test_the_backup_of_another_training_is_refused(make_vae, pictures, tmp_path)
     usual = {"x": pictures, "held_out": pictures[:9], "backup": tmp_path} | TINY
     errors = []
     for given, said in (
-        ({"steps": 15}, "steps.* 10 .* 15 "),
-        ({"rounds": 2}, "rounds.* 5 .* 2 "),
+        ({"steps": 16}, "steps.* 4 .* 16 "),
+        ({"rounds": 2}, "rounds.* 4 .* 2 "),
         ({"seed": 1}, "seed.* 0 .* 1 "),
         ({"batch_size": 4}, "batch_size.* 8 .* 4 "),
         ({"learning_rate": 1e-3}, "learning_rate.* 0.003 .* 0.001 "),
@@ -214,7 +232,7 @@ def test_a_training_that_goes_on_and_diverges_leaves_no_backup(
     vae, good = make_vae(seed=1), []
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=spoil)
     arguments = {"callbacks": [callback], "steps_per_execution": 1} | TINY
-    with pytest.raises(training.DivergedError, match=r"step 5 \(round 3, batch 1\)"):
+    with pytest.raises(training.DivergedError, match=r"step 3 \(round 3, batch 1\)"):
         training.train(vae, pictures, backup=tmp_path / "backup", **arguments)
     assert all(map(np.array_equal, vae.get_weights(), good))
     assert not (tmp_path / "backup").exists()

@@ -42,9 +42,18 @@ def copy_of_the_repository(folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(paths.ROOT / name, folder / name)
     git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "core.compression", "0")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message=All")
     git(folder, "tag", helpers.TAG)
+    return folder
+
+
+def bare_clone(source, folder):
+    """Clone a repository as a server holds it; this one doesn't search for deltas."""
+    git(source, "clone", "--quiet", "--bare", str(source), folder)
+    git(folder, "config", "pack.window", "0")
+    git(folder, "config", "pack.compression", "0")
     return folder
 
 
@@ -53,7 +62,7 @@ def public_home(tmp_path, monkeypatch):
     """A bare repository, which git takes for the course's public address."""
     source = copy_of_the_repository(tmp_path / "source")
     home = tmp_path / "home"
-    git(source, "clone", "--quiet", "--bare", str(source), home / helpers.REPOSITORY)
+    bare_clone(source, home / helpers.REPOSITORY)
     shutil.rmtree(source)
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{home.as_uri()}/.insteadOf")
