@@ -221,14 +221,13 @@ def test_a_killed_sweep_loses_nothing_and_leaves_no_child(tmp_path):
     try:
         until(lambda: len(list(raw.glob("*.json"))) == 3)
         until(lambda: len(list(raw.glob("*.log"))) == 2)  # of those that go on
-        until(lambda: len(children_of(process.pid)) == 2)
-        before, children = files_in(raw), children_of(process.pid)
+        children = until(lambda: len(c := children_of(process.pid)) == 2 and c)
+        before = files_in(raw)
         with pytest.raises(RuntimeError, match="another sweep uses"):
             training.sweep(swept.square, grid, raw)
     finally:
         process.kill()
         process.communicate()
-    assert len(children) == 2
     until(lambda: not any(map(alive, children)))
     kept = {name: text for name, text in before.items() if name.endswith(".json")}
     short = grid[:3]
@@ -241,11 +240,12 @@ def test_a_killed_sweep_loses_nothing_and_leaves_no_child(tmp_path):
 
 
 def until(condition, seconds=60):
-    """Wait for a condition; fail after some seconds."""
+    """Wait for a condition and return what it gave; fail after some seconds."""
     end = time.time() + seconds
-    while not condition():
-        assert time.time() < end
+    while not (found := condition()):
+        assert time.time() < end, "it took too long"
         time.sleep(0.05)
+    return found
 
 
 def children_of(parent):
