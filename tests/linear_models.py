@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import scipy.special
+from campaign import tries
 
 from helpers import likelihoods, models, training
 
@@ -34,7 +35,8 @@ def linear(index, purpose):
     head = vae.encoder.get_layer("z_log_var")
     head.kernel.assign(0 * head.kernel)
     head.bias.assign(0 * head.bias + LOW)
-    vae.compile(keras.optimizers.SGD(RATE))
+    eager = purpose != "train_on_batch" and bool(tries(test=1, soak=0))
+    vae.compile(keras.optimizers.SGD(RATE), run_eagerly=eager)
     return vae, Linear(vae, shape, sigma, beta)
 
 

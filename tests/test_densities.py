@@ -179,16 +179,21 @@ def test_a_fitted_bias_reaches_the_entropy(name):
     bias = tf.Variable(np.zeros(x.shape[1], "float32"))
     weights = [v.value for v in layer.trainable_variables]
 
-    def loss_and_slope(values):
-        bias.assign(values[: x.shape[1]])
-        for weight, value in zip(weights, values[x.shape[1] :], strict=True):
-            weight.assign(value)
+    @tf.function
+    def traced():
         with tf.GradientTape() as tape:
             output = tf.broadcast_to(bias, x.shape)
             nats = layer.negative_log_likelihood(tf.constant(x), output)
             loss = tf.reduce_sum(nats * tf.constant(shares, "float32"))
-        slopes = [tf.reshape(s, -1) for s in tape.gradient(loss, [bias, *weights])]
-        return float(loss), np.concatenate(slopes).astype("float64")
+        slopes = tape.gradient(loss, [bias, *weights])
+        return loss, tf.concat([tf.reshape(s, [-1]) for s in slopes], 0)
+
+    def loss_and_slope(values):
+        bias.assign(values[: x.shape[1]])
+        for weight, value in zip(weights, values[x.shape[1] :], strict=True):
+            weight.assign(value)
+        loss, slope = traced()
+        return float(loss), slope.numpy().astype("float64")
 
     start = np.concatenate([np.zeros(x.shape[1]), *[[float(w)] for w in weights]])
     found = scipy.optimize.minimize(loss_and_slope, start, jac=True, method="BFGS")

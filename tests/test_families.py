@@ -193,7 +193,8 @@ def test_a_family_keeps_the_contract(name):
 def test_means_and_divergences_are_those_of_samples(name, raw):
     """The closed KL is the mean of the estimate that a family inherits without one."""
     family = make(name, size_of(name))
-    parameters = tensors(raw, (100_000, size_of(name)))
+    count = 100_000 if name in FACTORISED else 30_000  # codes of three latents
+    parameters = tensors(raw, (count, size_of(name)))
     z = family.sample_posterior(parameters, seed=7)
     one = [parameter[:1] for parameter in parameters]
     away = np.abs(family.posterior_mean(one)[0] - z.numpy().mean(axis=0))
@@ -435,8 +436,8 @@ def test_a_scale_that_leapt_costs_no_more_than_the_bound_and_comes_back(name, ra
         return family.kl_divergence(parameters, z)
 
     assert abs(float(kl()[0, 0])) < 20 * np.exp(15)  # a logistic's is one sample's
-    optimizer = keras.optimizers.Adam(abs(raw) / 20)
-    for _ in range(30):
+    optimizer = keras.optimizers.Adam(abs(raw) / 8)
+    for _ in range(12):
         with tf.GradientTape() as tape:
             value = kl()
         optimizer.apply([tape.gradient(value, scale)], [scale])

@@ -109,7 +109,8 @@ def test_optimal_sigma_moves_towards_the_error_in_training(x, output):
     layer(tf.constant(x), tf.constant(output), training=True)
     step = layer.momentum * before + (1 - layer.momentum) * optimum
     assert float(layer.log_sigma) == pytest.approx(step, rel=1e-5)
-    for _ in range(1000):
+    layer.momentum = 0.9  # to be there soon
+    for _ in range(100):
         layer.follow_error(tf.constant(x), tf.constant(output))
     assert float(layer.log_sigma) == pytest.approx(optimum, rel=1e-3)
 
@@ -123,11 +124,11 @@ def test_sigma_moves_in_training_only(make_vae, pictures, sigma, moves, trained)
     vae = make_vae(likelihood=likelihoods.Gaussian(sigma))
     start = np.log(sigma) if sigma == 0.3 else np.log(0.25)
     assert len(vae.likelihood.trainable_weights) == trained
-    vae.compile(keras.optimizers.Adam(0.01))
+    vae.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     vae(pictures)
     vae.evaluate(pictures, verbose=0)
     assert float(vae.likelihood.log_sigma) == pytest.approx(start, rel=1e-6)
-    vae.fit(pictures, epochs=2, verbose=0)
+    vae.fit(pictures, verbose=0)
     moved = float(vae.likelihood.log_sigma) != pytest.approx(start, rel=1e-6)
     assert moved == moves
 

@@ -13,7 +13,7 @@ BOUND = 0.002  # of the ELBO in float32, after the same training
 HALVES = ["mixed_bfloat16", "mixed_float16"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def digits():
     """1,792 real digits, (1792, 8, 8, 1)."""
     return (load_digits().images[:1792, ..., np.newaxis] / 16).astype("float32")
@@ -35,9 +35,14 @@ def trained(x):
     return vae
 
 
+@pytest.fixture(scope="module")
+def full(digits):
+    """The bound after a training in full precision."""
+    return metrics.elbo(trained(digits), digits)
+
+
 @pytest.mark.parametrize("half", HALVES)
-def test_the_elbo_is_that_of_full_precision(digits, policy, half):
-    full = metrics.elbo(trained(digits), digits)
+def test_the_elbo_is_that_of_full_precision(digits, full, policy, half):
     policy(half)
     vae = trained(digits)
     assert vae.encoder.get_layer("hidden_1").compute_dtype in half

@@ -362,6 +362,7 @@ def expected_terms(vae, noisy, clean):
 @pytest.mark.slow
 def test_a_denoising_vae_sees_noisy_rows_and_is_judged_by_clean_ones():
     vae, noisy = denoising(), NOISE.clip(0, 1)
+    vae.run_eagerly = True
     rates, nats = expected_terms(vae, noisy, GREYS)
     weights = np.arange(ROWS) % 3
     options = {"verbose": 0, "return_dict": True}
@@ -402,6 +403,7 @@ def test_training_with_other_targets_gives_other_weights():
     moved = []
     for targets in (GREYS, 1 - GREYS):
         vae = denoising()
+        vae.run_eagerly = True
         vae.fit(NOISE, targets, batch_size=ROWS, shuffle=False, verbose=0)
         moved.append(vae.decoder.get_layer("pixels").bias.numpy())
     away = np.sign((GREYS - 0.5).mean(axis=0))
