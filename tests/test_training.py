@@ -138,6 +138,22 @@ def test_few_steps_are_not_traced_and_train_the_same(make_vae, pictures, monkeyp
     assert seen == {True, False}  # a longer one is traced again
 
 
+def test_fit_is_keras_fit_on_endless_batches(make_vae, pictures, capsys):
+    pair = make_vae(), make_vae()
+    for model, eager in zip(pair, (False, True), strict=True):
+        model.compile(keras.optimizers.Adam(0.01), run_eagerly=eager)
+        batches = training.endless_batches(pictures, None, 8, seed=0)
+        keras.utils.set_random_seed(0)
+        if eager:
+            model.fit(batches, steps_per_epoch=3, shuffle=False, verbose=0)
+        else:
+            training.fit(model, batches, 3)
+        assert int(model.optimizer.iterations) == 3
+    assert same_weights(*pair)
+    assert not pair[0].run_eagerly
+    assert not capsys.readouterr().out
+
+
 @slow
 @pytest.mark.parametrize(
     ("steps", "rounds", "expected"),
