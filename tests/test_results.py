@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from campaign import tries
+from small_data import needs_mnist
 
 from helpers import datasets, families, layers, metrics, models, training
 from helpers.engine import paths, results, sweeps
@@ -390,6 +391,7 @@ def test_tables_have_their_runs_and_finite_figures(study):
 
 
 @made
+@needs_mnist
 @pytest.mark.skipif(not tries(0, 1), reason="trains for minutes: make soak")
 def test_two_rows_come_out_again(tmp_path):
     """Within four standard deviations of a seed's, pooled over all families."""
