@@ -79,6 +79,14 @@ def test_cells_have_readable_ids_of_their_own_and_ran_once_in_order(notebook):
     assert counts == list(range(1, len(counts) + 1))
 
 
+def test_sizes_that_the_digest_leaves_out_are_those_of_smaller_budgets(notebook):
+    for cell in cells_of(notebook, "code"):
+        calls = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
+        for call in calls:
+            if {key.arg for key in call.keywords} & {"short", "quick"}:
+                assert ast.unparse(call.func) == "training.by_budget", cell.id
+
+
 def test_metadata_and_outputs_are_what_readers_need_and_no_more(notebook):
     metadata = dict(notebook.metadata)
     assert metadata.pop(saved.KEY, None) in (None, saved.digest(notebook))
