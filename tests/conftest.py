@@ -9,19 +9,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` has two workers, and the
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # threads of each would wait
 
-import helpers.engine.quiet_start  # noqa: F401  (before Keras)
-
-# isort: split
-import keras
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import families, models, training
-from helpers.engine import paths, stateless
+from helpers.engine import paths
 
-matplotlib.use("Agg")
 os.environ.setdefault(  # tests, and the notebooks in them, compile more than they run
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
@@ -30,6 +22,18 @@ os.environ.setdefault(  # tests, and the notebooks in them, compile more than th
 if os.name != "posix":  # marks need processes with limits
     collect_ignore = ["test_grading.py", "test_kit.py", "test_pack.py"]
 SHAPE = (8, 8, 1)
+
+
+def pytest_collectstart():
+    """Start TensorFlow quietly, before a test imports Keras.
+
+    Where tests are collected: what only hands them to workers starts without, sooner.
+    """
+    import matplotlib
+
+    import helpers.engine.quiet_start  # noqa: F401
+
+    matplotlib.use("Agg")
 
 
 @pytest.fixture
@@ -46,6 +50,10 @@ def pictures():
 def make_vae():
     """A function that builds a small seeded VAE; arguments as for ``VAE``."""
 
+    import keras
+
+    from helpers import families, models
+
     def make(image_shape=SHAPE, latent_size=2, family="normal", seed=0, **arguments):
         keras.utils.set_random_seed(seed)
         names = families.get_family(family).parameter_names
@@ -60,6 +68,10 @@ def make_vae():
 def make_autoencoder():
     """A function that builds a small seeded autoencoder."""
 
+    import keras
+
+    from helpers import models
+
     def make(image_shape=SHAPE, latent_size=2, seed=0):
         keras.utils.set_random_seed(seed)
         return models.build_autoencoder(image_shape, latent_size, hidden=(16,))
@@ -70,6 +82,8 @@ def make_autoencoder():
 @pytest.fixture
 def no_xla(monkeypatch):
     """TensorFlow traces a study's functions, and leaves out XLA, which takes longer."""
+    from helpers.engine import stateless
+
     for name in ("compiled", "repeated"):
         make = getattr(stateless, name)
 
@@ -83,6 +97,8 @@ def no_xla(monkeypatch):
 @pytest.fixture
 def eager():
     """A function that tells TensorFlow whether to compile; other backends always do."""
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         yield lambda _: None
         return
@@ -95,12 +111,16 @@ def eager():
 @pytest.fixture(autouse=True)
 def xla_where_asked(monkeypatch):
     """Have short trainings compiled too, if a test asks for that."""
+    from helpers import training
+
     monkeypatch.setattr(training, "XLA_FROM", 1)
 
 
 @pytest.fixture(autouse=True)
 def close_figures():
     """Close what a test drew."""
+    import matplotlib.pyplot as plt
+
     yield
     plt.close("all")
 

@@ -16,6 +16,9 @@ import sys
 import time
 from pathlib import Path
 
+import helpers.engine.light_schemas  # before nbformat
+
+# isort: split
 import nbformat
 
 import helpers

@@ -11,6 +11,9 @@ import io
 import os
 import sys
 
+import helpers.engine.light_schemas  # before nbformat
+
+# isort: split
 import nbformat
 from PIL import Image
 
