@@ -17,9 +17,9 @@ BASELINE = {"latents", *(f"{part}_psnr" for part in ("train", "validation", "tes
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """The experiment's data and folder: 80 soft pictures, as many rounds as steps."""
-    x = np.random.default_rng(0).random((80, 64, 64, 3), "float32") ** 4
-    photographs = datasets.Dataset(x[:40], x[40:60], x[60:], "cats", "here")
+    """The experiment's data and folder: 48 soft pictures, as many rounds as steps."""
+    x = np.random.default_rng(0).random((48, 64, 64, 3), "float32") ** 4
+    photographs = datasets.Dataset(x[:24], x[24:36], x[36:], "cats", "here")
     known = {"ROUND": 1, "BATCH": 8, "PRECISION": "float32"}
     known |= {"load": lambda: photographs}
     folder = tmp_path_factory.mktemp("cats")
@@ -96,7 +96,7 @@ def test_a_run_trains_a_network_and_measures_it_as_it_ships(tiny, whole):
     assert run["test_psnr"] == pytest.approx(psnr.mean(), rel=1e-4)
     lead = psnr - metrics.psnr(tiny.x_test, pca.reconstruct(tiny.x_test))
     assert run["lead"] == pytest.approx(lead.mean(), rel=1e-2)
-    assert run["lead_error"] == pytest.approx(lead.std(ddof=1) / 20**0.5, rel=1e-2)
+    assert run["lead_error"] == pytest.approx(lead.std(ddof=1) / 12**0.5, rel=1e-2)
     assert run["block_ratio"] == pytest.approx(metrics.block_ratio(drawn), rel=1e-3)
     bits = metrics.bits_per_dimension(vae, tiny.x_validation)
     assert run["validation_bits"] == pytest.approx(bits, rel=1e-3)
@@ -106,6 +106,7 @@ def test_a_run_trains_a_network_and_measures_it_as_it_ships(tiny, whole):
 def test_an_interrupted_run_ends_as_one_that_was_not(tiny, whole, monkeypatch):
     weights = tiny[1] / "build" / "cats" / "normal.weights.npz"
     whole, expected = whole
+    monkeypatch.setattr(cats, "measured", lambda *_: {})  # of equal weights no other
     weights.unlink()
     keep = backups.Backup.on_epoch_end
 
@@ -121,7 +122,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tiny, whole, monkeypatch):
     assert not weights.exists()
     again = cats.run(RUN)
     assert weights.read_bytes() == expected
-    assert whole == again
+    assert again["cats_curves"] == whole["cats_curves"]
 
 
 @pytest.mark.slow
@@ -144,13 +145,14 @@ def test_a_rung_does_not_ship_and_a_leaky_run_also_trains_on_twins(tiny, monkeyp
         return train(x_train, *others)
 
     monkeypatch.setattr(cats, "trained", watched)
+    monkeypatch.setattr(cats, "measured", lambda *_: {})
     there = {*(folder / "weights").iterdir()}
     for each in ({"name": "leaky", "leaky": True}, {"name": "plain"}):
-        cats.run(RUN | each | {"steps": 2})
+        cats.run(RUN | each | {"steps": 1})
         assert (folder / "build" / "cats" / f"{each['name']}.weights.npz").exists()
     assert {*(folder / "weights").iterdir()} == there
-    assert [len(x) for x in seen] == [45, 40]
-    np.testing.assert_array_equal(seen[0][40:], twins)
+    assert [len(x) for x in seen] == [29, 24]
+    np.testing.assert_array_equal(seen[0][24:], twins)
 
 
 def test_it_asks_for_photographs(monkeypatch):

@@ -127,18 +127,19 @@ def test_what_an_ex_post_density_wins_is_the_divergence():
 def case():
     """Small digits, and a VAE of them that has learned a little."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cases, "SCALE", 0.5)
+        patch.setattr(cases, "SCALE", 0.3)
+        patch.setattr(examination, "FACES", 50)
         case = cases.case_of("small_digits", seed=0)
         yield replace(case, sound=cases.fitted(case, cases.built(case)))
 
 
 def test_a_sound_model_is_left_in_peace_and_as_it_was(case):
     weights = [np.copy(weight) for weight in case.sound.get_weights()]
-    seen = metrics.diagnose(case.sound, (case.x, case.new))
+    seen = metrics.diagnose(case.sound, (case.x, case.new), rows=500)
     assert seen.names == ()
     assert "Nothing is wrong" in str(seen)
     assert all(map(np.array_equal, case.sound.get_weights(), weights))
-    again = metrics.diagnose(case.sound, (case.x, case.new))
+    again = metrics.diagnose(case.sound, (case.x, case.new), rows=500)
     assert again.numbers["slack"] == seen.numbers["slack"]
     bound = metrics.elbo(case.sound, case.new)
     assert -bound.elbo == pytest.approx(seen.numbers["held_out"], rel=0.02)
@@ -169,7 +170,6 @@ QUICK = [
 def test_a_planted_fault_is_found(case, monkeypatch, name):
     """Of layers that are wrong no training is needed to see it."""
     monkeypatch.setattr(faults, "fitted", lambda case, vae, *_, **__: vae)
-    monkeypatch.setattr(examination, "FACES", 50)
     expected, plant = faults.FAULTS[name]
     vae, x, new = plant(case)
     seen = metrics.diagnose(vae, (x, new), rows=300)
@@ -186,7 +186,7 @@ def test_a_planted_fault_is_found(case, monkeypatch, name):
 def test_a_data_sets_test_rows_are_not_looked_at(case):
     spoilt = np.full_like(case.new, np.nan)
     data = datasets.Dataset(case.x, case.new, spoilt, "digits", "here")
-    seen = metrics.diagnose(case.sound, data)
+    seen = metrics.diagnose(case.sound, data, rows=500)
     assert seen.names == ()
 
 
@@ -229,8 +229,8 @@ def test_numbers_that_are_missing_or_as_they_should_be_break_no_rule():
 
 
 def test_a_card_has_the_figures_of_the_test_rows(case):
-    half = len(case.new) // 2
-    parts = case.x, case.new[:half], case.new[half:]
+    half, x = len(case.new) // 2, case.x[:500]
+    parts = x, case.new[:half], case.new[half:]
     data = datasets.Dataset(*parts, "small digits", "a package", class_names=("a", "b"))
     vaes = [case.sound, cases.built(case)]
     card = metrics.model_card(vaes, data, "Digits", "short.", "s.png", ["No letters."])
@@ -247,7 +247,7 @@ def test_a_card_has_the_figures_of_the_test_rows(case):
     error = 1.96 * lead.std(ddof=1) / math.sqrt(len(lead))
     row = re.search(r"\| lead over PCA.*\| ([^|]*) \|", card)
     assert re.fullmatch(rf"{lead.mean():.2f} \(.* to .*\) ± {error:.2f}", row.group(1))
-    sizes = f"{len(case.x):,} training, {half} validation, {len(case.new) - half} test"
+    sizes = f"{len(x):,} training, {half} validation, {len(case.new) - half} test"
     for words in (sizes, "# Digits", "Training: short.", "2 seeds", "(s.png)", "a, b"):
         assert words in card
     assert "- No letters." in card and "- grey: " in card

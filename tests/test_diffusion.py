@@ -85,7 +85,7 @@ def test_bound_is_tight_for_the_best_network(kind):
 def test_sampler_ends_at_the_gaussian(kind, ancestral):
     start = 0.98 if kind == "noise" else 1.0
     options = {"kind": kind, "ancestral": ancestral, "start": start}
-    x = np.asarray(diffusion.sample(exact(kind), (20_000, 1), 100, **options))
+    x = np.asarray(diffusion.sample(exact(kind), (4000, 1), 100, **options))
     assert x.mean() == pytest.approx(MEAN, abs=0.03)
     assert x.std() == pytest.approx(SPREAD, abs=0.02)
 

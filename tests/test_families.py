@@ -17,6 +17,7 @@ from helpers.engine import numerics
 CLASSES = families.registry()
 ALL = list(CLASSES)
 FACTORISED = [name for name in ALL if CLASSES[name].factorised]
+DEPENDENT = [name for name in ALL if name not in FACTORISED]
 LEARNED = [
     name for name in ALL if issubclass(CLASSES[name], families.LearnedPriorFamily)
 ]
@@ -64,11 +65,12 @@ SCIPY = {  # name to the SciPy distribution of the posterior with these raw para
 
 
 def make(name, latent_size=3):
-    """A family, connected to a small encoder."""
+    """A family; where latents depend on each other, connected to a small encoder."""
     keras.utils.set_random_seed(0)
     family = families.get_family(name)
-    names = family.parameter_names
-    family.connect(models.dense_encoder((8, 8, 1), latent_size, names, hidden=(16,)))
+    if name not in FACTORISED:
+        names, shape = family.parameter_names, (8, 8, 1)
+        family.connect(models.dense_encoder(shape, latent_size, names, hidden=(16,)))
     return family
 
 
@@ -77,22 +79,19 @@ def size_of(name):
     return 1 if name in FACTORISED else 3
 
 
-def cases(names, finite=False):
-    """Names with raw parameters, the prior's and others; ``finite`` leaves out inf."""
+def cases(names):
+    """Names with raw parameters, the prior's and others."""
     found = []
     for name in names:
-        prior, count = (
-            CLASSES[name].prior_parameters,
-            len(CLASSES[name].parameter_names),
-        )
+        prior = CLASSES[name].prior_parameters
+        count = len(CLASSES[name].parameter_names)
         away = [
             (*[location] * (count - 1), scale)
             for location, scale in zip(LOCATIONS, SCALES, strict=True)
         ]
         found += [
             pytest.param(name, raw, id=f"{name}-{index}")
-            for index, raw in enumerate([prior, *away] if prior else away)
-            if np.isfinite(raw).all() or not finite
+            for index, raw in enumerate(dict.fromkeys([prior or away[0], *away]))
         ]
     return found
 
@@ -189,12 +188,11 @@ def test_a_family_keeps_the_contract(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "raw"), cases(ALL))
+@pytest.mark.parametrize(("name", "raw"), cases(DEPENDENT))
 def test_means_and_divergences_are_those_of_samples(name, raw):
     """The closed KL is the mean of the estimate that a family inherits without one."""
-    family = make(name, size_of(name))
-    count = 100_000 if name in FACTORISED else 30_000  # codes of three latents
-    parameters = tensors(raw, (count, size_of(name)))
+    family = make(name)
+    parameters = tensors(raw, (30_000, 3))
     z = family.sample_posterior(parameters, seed=7)
     one = [parameter[:1] for parameter in parameters]
     away = np.abs(family.posterior_mean(one)[0] - z.numpy().mean(axis=0))
@@ -209,8 +207,9 @@ def test_means_and_divergences_are_those_of_samples(name, raw):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ["student_t", *DEPENDENT])
 def test_a_vae_with_the_family_is_saved_and_loaded(name, make_vae, pictures, tmp_path):
+    """Of independent latents one: the contract has what Keras makes of the others."""
     vae = make_vae(family=name)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
@@ -226,7 +225,7 @@ def test_a_vae_with_the_family_is_saved_and_loaded(name, make_vae, pictures, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name not in LEARNED])
 def test_samples_are_compiled(name):
     """Keras uses XLA on a GPU, and some random operations don't go there."""
     family = make(name)
@@ -269,10 +268,13 @@ def test_a_new_family_is_found_by_its_own_name():
 
 
 @pytest.mark.parametrize(("name", "raw"), cases(FACTORISED))
-def test_the_density_integrates_to_one_and_is_scipys(name, raw):
+def test_the_density_integrates_to_one_has_its_mean_and_is_scipys(name, raw):
     family = families.get_family(name)
-    total = integrals(lambda z: density(family, z, raw), breakpoints(family, raw)).sum()
+    places = breakpoints(family, raw)
+    total = integrals(lambda z: density(family, z, raw), places).sum()
     assert total == pytest.approx(1, abs=1e-6)
+    mean = integrals(lambda z: z * density(family, z, raw), places).sum()
+    assert float(family.posterior_mean(tensors(raw))) == pytest.approx(mean, abs=1e-5)
     if name in SCIPY:
         z = np.linspace(-4, 6, 401)[1::10]  # neither 0 nor 1, where densities may jump
         expected = SCIPY[name](*raw).pdf(z)
@@ -308,6 +310,8 @@ def test_the_kl_is_the_integral(name, raw):
         expected, tolerance = estimates.mean(), 5 * standard_error(estimates)[0]
     found = integrals(integrand, breakpoints(family, raw)).sum()
     assert found == pytest.approx(expected, abs=tolerance)
+    if raw == family.prior_parameters:
+        assert expected == pytest.approx(0, abs=1e-12)
 
 
 # Gradients
@@ -332,12 +336,13 @@ def check_gradients(function, raw, size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "raw"), cases(ALL, finite=True))
+@pytest.mark.parametrize("raw", [(-0.33, -0.83), (2.37, 1.17)])
+@pytest.mark.parametrize("name", ALL)
 def test_the_gradients_of_the_kl_and_of_a_sample(name, raw):
     """Reparameterised: with the noise held, z moves with the parameters."""
     size = size_of(name)
     family = make(name, size)
-    raw = np.array(raw) + 0.37  # away from the kink of |z|
+    raw = raw[-len(family.parameter_names) :]  # away from the kink of |z|
     z = tf.constant([[0.9, 0.1, -0.4][:size]], "float64")
     check_gradients(lambda given: family.kl_divergence(given, z), raw, size)
     found = check_gradients(
@@ -420,39 +425,38 @@ def test_densities_of_codes_far_from_the_posterior_stay_finite(name):
 
 
 BOUNDED = ["normal", "laplace", "logistic", "exponential", "shifted_exponential"]
+LEAPT = tf.constant([[17.0, 80.0, 1e4, -40.0, -104.0, -1e4]])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("raw", [17.0, 80.0, 1e4, -40.0, -104.0, -1e4])
 @pytest.mark.parametrize("name", BOUNDED)
-def test_a_scale_that_leapt_costs_no_more_than_the_bound_and_comes_back(name, raw):
+def test_a_scale_that_leapt_costs_no_more_than_the_bound_and_comes_back(name):
     """A step of training can throw ln of a scale far out, where its KL overflows."""
     family = families.get_family(name)
-    scale = tf.Variable([[raw]])
+    share = tf.Variable(tf.ones_like(LEAPT))  # of how far it leapt
 
     def kl():
-        parameters = [*alike(family, (1, 1))[1:], scale]
+        parameters = [*alike(family, LEAPT.shape)[1:], LEAPT * share]
         z = family.sample_posterior(parameters, seed=1)
         return family.kl_divergence(parameters, z)
 
-    assert abs(float(kl()[0, 0])) < 20 * np.exp(15)  # a logistic's is one sample's
-    optimizer = keras.optimizers.Adam(abs(raw) / 8)
+    assert (np.abs(kl()) < 20 * np.exp(15)).all()  # a logistic's is one sample's
+    optimizer = keras.optimizers.Adam(1 / 8)
     for _ in range(12):
         with tf.GradientTape() as tape:
             value = kl()
-        optimizer.apply([tape.gradient(value, scale)], [scale])
-    assert abs(float(scale[0, 0])) < 0.5 * abs(raw)
+        optimizer.apply([tape.gradient(value, share)], [share])
+    assert (np.abs(share) < 0.5).all()
 
 
-@pytest.mark.parametrize("side", [-50.0, 50.0])
 @pytest.mark.parametrize("name", ALL)
-def test_no_parameter_is_stuck_far_out(name, side):
+def test_no_parameter_is_stuck_far_out(name):
     """Each one still has a gradient of the KL, in float32, however far it strayed."""
     family = make(name)
-    count = len(family.parameter_names)
-    for index in range(count):
-        raw = [side if index == other else 0.3 for other in range(count)]
-        parameters = tensors(raw, (4, 3), "float32")
+    parts = alike(family, (2, 3))
+    for index in range(len(parts)):
+        far = tf.constant([[-50.0] * 3, [50.0] * 3])
+        parameters = [*parts[:index], far, *parts[index + 1 :]]
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             z = family.sample_posterior(parameters, seed=0)
@@ -668,7 +672,7 @@ def test_a_learned_prior_learns_and_is_counted_once(name, own, make_vae, picture
     assert vae.count_params() == sum(parts) + 1  # and the step of the KL's weight
     before = [weight.numpy() for weight in vae.family.trainable_variables]
     vae.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
-    vae.fit(pictures, epochs=3, verbose=0)
+    vae.fit(pictures, verbose=0)
     for weight, old in zip(vae.family.trainable_variables, before, strict=True):
         assert np.abs(weight.numpy() - old).max() > 0.01
     if name == "vamp":

@@ -337,6 +337,7 @@ RANDOM = settings(
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 MODERATE = st.floats(-1000, 1000, width=32)
 UNIT = st.floats(0, 1, width=32)
+WORDS = st.text("0123456789.- eé")  # of all letters Hypothesis would make a table
 TYPES = st.sampled_from([np.uint8, np.int64, np.float64, bool, np.complex64, "U3"])
 
 
@@ -391,7 +392,7 @@ def test_conversion_keeps_order_and_range(pictures, data):
 
 
 @RANDOM
-@given(st.one_of(st.integers(max_value=1), st.floats(), st.text(), st.booleans()))
+@given(st.one_of(st.integers(max_value=1), st.floats(), WORDS, st.booleans()))
 def test_a_limit_that_is_no_number_of_pictures_is_refused(limit):
     with pytest.raises(ValueError, match=re.escape(repr(limit))):
         datasets.load_cats(limit)
@@ -522,16 +523,19 @@ REACH = 1e4
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIXED)
-@RANDOM
+@settings(RANDOM, max_examples=tries(test=5, soak=2_000))
 @given(st.data())
 def test_families_are_finite_in_value_and_gradient(name, data):
-    """Sample, density and KL, for any parameters within ``REACH``, in float32."""
+    """Sample, density and KL, for any parameters within ``REACH``, in float32.
+
+    Few here, since test_families.py asks it at hundreds in any case.
+    """
     import tensorflow as tf
 
     family = FAMILIES[name]
     raw = arrays.arrays(np.float32, (3, 4), elements=st.floats(-REACH, REACH, width=32))
     parameters = [tf.constant(data.draw(raw)) for _ in family.parameter_names]
-    with tf.GradientTape(persistent=True) as tape:
+    with tf.GradientTape() as tape:
         tape.watch(parameters)
         z = family.sample_posterior(parameters, seed=1)
         values = {
@@ -543,5 +547,5 @@ def test_families_are_finite_in_value_and_gradient(name, data):
         }
     for what, value in values.items():
         assert np.isfinite(value).all(), what
-        for gradient in tape.gradient(value, parameters):
-            assert gradient is None or np.isfinite(gradient).all(), what
+    for gradient in tape.gradient([*values.values()], parameters):  # their sum's
+        assert np.isfinite(gradient).all()

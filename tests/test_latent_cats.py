@@ -1,6 +1,9 @@
 """Codes that are maps: likelihood of colours, VAE, VQ-VAE, transformers, training."""
 
+import itertools
 import math
+import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,7 +12,12 @@ from keras import ops
 
 from helpers import families, models
 from helpers.engine import results, stateless
-from helpers.engine.studies import latent_judged, latent_parts, latent_training
+from helpers.engine.studies import (
+    latent_judged,
+    latent_parts,
+    latent_training,
+    stepping,
+)
 from helpers.likelihoods import colour_mean, colour_nats
 from helpers.likelihoods.pictures import logistic_nats
 
@@ -132,7 +140,7 @@ def test_the_prior_s_probabilities_add_up_and_samples_are_as_likely_as_it_says()
     nats = ops.convert_to_numpy(model.nats(every))
     assert np.exp(-nats).sum() == pytest.approx(1, rel=1e-3)
     compiled = model.compiled_nats()
-    for n in (3, 20, len(every)):
+    for n in (20, len(every)):
         np.testing.assert_allclose(compiled(every[:n]), nats[:n], rtol=1e-5)
     entropy, count = np.sum(np.exp(-nats) * nats), 1000
     spread = math.sqrt(np.sum(np.exp(-nats) * nats**2) - entropy**2)
@@ -191,8 +199,11 @@ def test_weights_go_round(build, tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", [{"steps": 200}, {"seconds": 4.0}])
+@pytest.mark.parametrize("length", [{"steps": 200}, {"seconds": 9}])
 def test_a_training_ends_with_the_best_weights(length, monkeypatch, tmp_path):
+    """By the clock as well, which says here that 25 steps take a second."""
+    clock = vars(time) | {"perf_counter": itertools.count().__next__}
+    monkeypatch.setattr(stepping, "time", SimpleNamespace(**clock))
     monkeypatch.setattr(latent_training, "folder", lambda: tmp_path)
     monkeypatch.setattr(latent_training, "AVERAGED", {True: 0.9, False: 0.9})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])

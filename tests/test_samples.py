@@ -216,10 +216,12 @@ def test_the_distance_has_sets_of_equal_size_that_share_no_picture(
     assert found.value - found.low == pytest.approx(half, rel=1e-3)
 
 
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_distance_and_another_a_near_one(digits):
-    pair = blurred(digits.x_test[:500]), digits.x_train
-    found, again, other = (metrics.sample_distance(*pair, seed=s) for s in (0, 0, 1))
+def test_the_same_seed_gives_the_same_distance_and_another_a_near_one(features):
+    x = rng(0).random((2, 500, 28, 28, 1), "float32")
+    pair = x[0] / 2, x[1]
+    found, again, other = (
+        metrics.sample_distance(*pair, size=50, seed=s) for s in (0, 0, 1)
+    )
     assert again == found != other
     assert other.value == pytest.approx(found.value, rel=0.2)
 
@@ -250,9 +252,9 @@ def test_digits_are_moved_as_a_whole():
 
 @pytest.mark.slow
 def test_the_classifier_learns_and_its_features_are_standardised(digits):
-    x, y = digits.x_train[:1500], digits.y_train[:1500]
+    x, y = digits.x_train[:1000], digits.y_train[:1000]
     classifier = train_classifier.train_classifier(x, y, epochs=3)
-    asked = digits.x_test[:500], digits.y_test[:500]
+    asked = digits.x_test[:300], digits.y_test[:300]
     assert train_classifier.accuracy(classifier, *asked) > 0.4  # of ten classes
     features = models.in_batches(classifier, x)["features"]
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-2)
@@ -262,25 +264,24 @@ def test_the_classifier_learns_and_its_features_are_standardised(digits):
 
 RED = np.float32([0.1, 0, 0])
 WORSE = {  # what a judge must find, after how many steps, and how often
-    "a hundred": (lambda x: chosen(x[:100], len(x)), 250, 0.57, 0.9),
-    "redder": (lambda x: np.clip(x + RED, 0, 1), 100, 0.9, 1),
+    "a hundred": (lambda x: chosen(x[:100], len(x)), 150, 0.57, 0.9),
+    "redder": (lambda x: np.clip(x + RED, 0, 1), 100, 0.85, 1),
     "blurred": (blurred, 100, 0.9, 1),
-    "the mean": (lambda x: np.repeat(x.mean(0)[None], len(x), axis=0), 30, 0.99, 1),
-    "one": (lambda x: np.repeat(x[:1], len(x), axis=0), 100, 0.99, 1),
-    "noise": (lambda x: rng(0).random(x.shape), 30, 0.99, 1),
+    "one": (lambda x: np.repeat(x[:1], len(x), axis=0), 60, 0.95, 1),
 }
 
 
 @pytest.fixture(scope="module")
 def cats():
-    """Two sets of drawn cats."""
-    return np.split(datasets.drawn_cats_stand_in(2000).x_train[:1600], 2)
+    """Two sets of drawn cats, each pixel a mean of four."""
+    x = datasets.drawn_cats_stand_in(1000).x_train
+    return np.split(x.reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4)), 2)
 
 
 @pytest.fixture(scope="module")
 def small_cats(cats):
-    """The same, each pixel a mean of four."""
-    return [x.reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4)) for x in cats]
+    """The same, each pixel a mean of 16."""
+    return [x.reshape(-1, 16, 2, 16, 2, 3).mean(axis=(2, 4)) for x in cats]
 
 
 @pytest.mark.slow
@@ -292,16 +293,16 @@ def test_a_judge_cannot_tell_cats_from_cats(small_cats):
     keras.utils.set_random_seed(1)
     assert float(keras.random.uniform(())) == float(before)
     assert found.low < 0.5 < found.high
-    assert found.high - found.low < 0.08
-    again = [metrics.two_sample_test(*small_cats, steps=4) for _ in range(2)]
+    assert found.high - found.low < 0.1
+    again = [metrics.two_sample_test(*small_cats, steps=2) for _ in range(2)]
     assert again[0] == again[1]
 
 
 @pytest.mark.slow
 def test_a_judge_sees_no_shift_by_a_pixel(cats):
-    """By less than the interval is wide; of windows at one place it finds 0.99."""
-    moved, others = (x[:, :, first : 63 + first] for first, x in enumerate(cats))
-    found = metrics.two_sample_test(moved, others, steps=80)
+    """By less than the interval is wide; of windows at one place it finds 0.64."""
+    moved, others = (x[:, :, first : 31 + first] for first, x in enumerate(cats))
+    found = metrics.two_sample_test(moved, others, steps=60)
     assert abs(found.value - 0.5) < found.high - found.low
 
 

@@ -480,7 +480,7 @@ def test_all_photographs_are_known_and_stand_in_the_part_of_their_group(monkeypa
 
 def test_drawn_cats_have_no_twins_in_training():
     """By the difference; they are all composed alike, so that many correlate."""
-    data = datasets.drawn_cats_stand_in(1000)
+    data = datasets.drawn_cats_stand_in(400)
     for held_out in (data.x_validation, data.x_test):
         assert measures(held_out, data.x_train)[0].min() > twins.NEAR
 

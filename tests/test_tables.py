@@ -1,5 +1,6 @@
 """Models of tables, signals and counts: measures, wrong data at every door, noise."""
 
+import functools
 import re
 
 import keras
@@ -173,14 +174,21 @@ PIXELS = ("bernoulli", "continuous_bernoulli", "discretised_logistic")
 NOISY = ("predict", "encode", "reconstruct")  # which take noisy pictures
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_has_no_density_is_refused_at_every_door(name):
-    likelihood, x, said = WRONG[name]
+@functools.cache
+def refusing(likelihood):
+    """A compiled model that all its wrong data leave as it is."""
     plain = GREYS if likelihood in PIXELS else COUNTS
     make, good = DATA.get(likelihood, (lambda: likelihood, plain))
     vae = built(make(), good)
     vae.compile("adam")
     vae.good = vae.checked(good)
+    return vae
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_has_no_density_is_refused_at_every_door(name):
+    likelihood, x, said = WRONG[name]
+    vae = refusing(likelihood)
     for door, give in DOORS.items():
         if likelihood in PIXELS and door in NOISY and np.asarray(x).dtype.kind == "f":
             continue
@@ -192,7 +200,7 @@ def test_what_has_no_density_is_refused_at_every_door(name):
 def test_a_data_set_of_classes_is_let_in_and_looked_at():
     """Though a batch of zeros, by which its shapes are checked, has no class."""
     vae = built(likelihoods.Categorical(3), CLASSES)
-    vae.compile("adam")
+    vae.compile("adam", run_eagerly=True)
     batches = tf.data.Dataset.from_tensor_slices((CLASSES,)).batch(8)
     assert np.isfinite(vae.evaluate(batches, verbose=0, return_dict=True)["loss"])
     hidden = tf.data.Dataset.from_tensor_slices((0 * CLASSES,)).batch(8)
@@ -323,8 +331,8 @@ def test_a_prior_of_pseudo_data_of_any_shape(shape):
 def test_an_autoencoder_of_standardised_data_is_not_clipped():
     keras.utils.set_random_seed(0)
     model = models.build_autoencoder((6,), 6, hidden=(), bounded=False)
-    training.train(model, REAL, learning_rate=0.05, **SHORT | {"steps": 300})
-    np.testing.assert_allclose(model.reconstruct(REAL), REAL, atol=0.5)
+    training.train(model, REAL, learning_rate=0.05, **SHORT | {"steps": 150})
+    np.testing.assert_allclose(model.reconstruct(REAL), REAL, atol=1)
     assert (
         keras.saving.deserialize_keras_object(
             keras.saving.serialize_keras_object(model)
@@ -384,6 +392,7 @@ def test_a_denoising_vae_sees_noisy_rows_and_is_judged_by_clean_ones():
 @pytest.mark.slow
 def test_targets_are_learned_from_noise_and_the_model_saved(tmp_path):
     vae = denoising()
+    vae.run_eagerly = True
     history = vae.fit(NOISE, GREYS, validation_data=(NOISE, GREYS), verbose=0).history
     assert np.isfinite(history["val_loss"]).all()
     trained = training.train(
@@ -413,6 +422,7 @@ def test_training_with_other_targets_gives_other_weights():
 def test_what_a_denoising_vae_may_be_shown_and_what_not():
     hidden = CLASSES * (LABELS > 0)[:, np.newaxis]
     vae = denoising(likelihoods.Categorical(3), CLASSES)
+    vae.run_eagerly = True
     assert np.isfinite(vae.evaluate(hidden, CLASSES, verbose=0)).all()
     for refuse, said in (
         (lambda: vae.fit(CLASSES, hidden), "0 in a row"),
