@@ -1,5 +1,7 @@
 """What several tests share: tiny pictures, tiny models, Matplotlib without a screen."""
 
+import contextlib
+import functools
 import inspect
 import os
 import sys
@@ -25,15 +27,40 @@ SHAPE = (8, 8, 1)
 
 
 def pytest_collectstart():
-    """Start TensorFlow quietly, before a test imports Keras.
+    """Start TensorFlow before a test imports Keras.
 
     Where tests are collected: what only hands them to workers starts without, sooner.
     """
+    start()
+
+
+@functools.cache
+def start():
+    """Start TensorFlow quietly, and Matplotlib without a screen."""
     import matplotlib
 
-    import helpers.engine.quiet_start  # noqa: F401
+    from helpers.engine import quiet_start
 
     matplotlib.use("Agg")
+    if quiet_start.ON_TENSORFLOW:
+        share_kernels_of_variables()
+
+
+def share_kernels_of_variables():
+    """Let variables of one shape share the kernel that makes them.
+
+    TensorFlow tells it each one's name, for debugging, and makes another for each new
+    name: a millisecond for every weight, and for both of its moments in Adam.
+    """
+    with contextlib.suppress(ImportError):  # where another version keeps it elsewhere
+        from tensorflow.python.ops import gen_resource_variable_ops as operations
+
+        made = operations.var_handle_op
+
+        def nameless(*args, debug_name="", **options):
+            return made(*args, **options)
+
+        operations.var_handle_op = nameless
 
 
 @pytest.fixture

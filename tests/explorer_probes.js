@@ -39,7 +39,7 @@ const probes = {
 
   decodedAndDrawn(code, count) {
     const codes = Array.from({ length: count }, () => randomCode(plane)).flat();
-    return [[...decode(plane, code)], codes];
+    return [[...decode(plane, code)], codes, ...probes.alone()];
   },
 
   movement() {

@@ -2,6 +2,7 @@
 
 import ast
 import dis
+import functools
 import itertools
 import re
 import types
@@ -472,12 +473,18 @@ EXERCISES = [
 ]
 
 
+@functools.cache
+def trees_of(path):
+    """The syntax trees of a notebook's code cells, by their ids."""
+    cells = cells_of(nbformat.read(path, as_version=4), "code")
+    return {cell.id: ast.parse(cell.source) for cell in cells}
+
+
 def verdict_of(path, source, check):
     """What the check cell says after the imports and the given code have run."""
     names = {}
-    for cell in cells_of(nbformat.read(path, as_version=4), "code"):
-        body = ast.parse(cell.source).body
-        imports = [n for n in body if isinstance(n, ast.Import | ast.ImportFrom)]
+    for tree in trees_of(path).values():
+        imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
         exec("\n".join(map(ast.unparse, imports)), names)
     exec(source, names)
     call = ast.parse(check.source).body[-1].value
@@ -503,10 +510,9 @@ def test_an_exercise_is_whole_and_its_solution_correct(
     assert "<summary>" in solution.source
     assert SOLUTION.search(solution.source)
     functions = re.findall(r"^def (\w+)", stub.source, re.MULTILINE)
-    for cell in cells_of(nbformat.read(path, as_version=4), "code"):
-        nodes = ast.walk(ast.parse(cell.source))
-        used = {node.id for node in nodes if isinstance(node, ast.Name)}
-        assert cell.id == check.id or not used & set(functions), cell.id
+    for name, tree in trees_of(path).items():
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert name == check.id or not used & set(functions), name
     assert verdict_of(path, stub.source, check) == "not attempted"
     code = "\n".join(SOLUTION.findall(solution.source))
     assert verdict_of(path, code, check).startswith("correct")

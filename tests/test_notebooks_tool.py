@@ -26,6 +26,16 @@ from helpers.engine import kernels, notebooks, paths, runs
 from helpers.engine.saved import fault
 
 
+def test_tools_start_soon():
+    """Without TensorFlow, and the grammar that jsonschema would make with lark."""
+    code = """import sys; sys.path.insert(0, "tests")
+import conftest, helpers.engine.book, helpers.engine.notebooks, teaching.kit
+print({"keras", "lark", "tensorflow"} & set(sys.modules))"""
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    assert ran.stdout == "set()\n", ran.stderr
+
+
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """An empty course folder that the tool takes for its own."""
