@@ -42,7 +42,7 @@ def build(family="normal", architecture="dense"):
     family = families.VampPriorFamily(5) if family == "vamp" else family
     family, shape = families.get_family(family), (8, 8, 1)
     if architecture == "dense":
-        return models.build_vae(shape, 3, family, hidden=(16,))
+        return models.build_vae(shape, 3, family, hidden=())
     encoder = models.conv_encoder(shape, 3, family.parameter_names, (8, 16))
     decoder = models.conv_decoder(shape, 3, (16, 8), family)
     return models.VAE(encoder, decoder, family)

@@ -79,10 +79,9 @@ def tiny_vae():
     from helpers import likelihoods, models, training
 
     pictures = keras.Input((8, 8, 1))
-    features = keras.layers.Flatten()(pictures)
-    features = keras.layers.Dropout(0.2)(keras.layers.Dense(8, "silu")(features))
+    features = keras.layers.Dropout(0.2)(keras.layers.Flatten()(pictures))
     encoder = keras.Model(pictures, models.heads(features, 2, ("z_mean", "z_log_var")))
-    decoder = models.dense_decoder((8, 8, 1), 2, hidden=(8,))
+    decoder = models.dense_decoder((8, 8, 1), 2, hidden=())
     likelihood, beta = likelihoods.Gaussian("optimal"), training.warm_up(STEPS)
     return models.VAE(encoder, decoder, likelihood=likelihood, beta=beta)
 

@@ -30,7 +30,7 @@ def built(**arguments):
 def autoencoder():
     keras.utils.set_random_seed(0)
     model = models.build_autoencoder(SHAPE, 2, hidden=(4,))
-    model.compile("adam", "mse")
+    model.compile(keras.optimizers.SGD(0.01), "mse")
     return model
 
 
@@ -214,7 +214,7 @@ def test_the_look_at_a_data_set_leaves_its_batches_alone():
         return tf.data.Dataset.from_tensor_slices(x).shuffle(20, seed=3).batch(6)
 
     vae = models.build_vae((1,), 1, hidden=())
-    vae.compile("adam")
+    vae.compile("sgd")
     call = vae.likelihood.negative_log_likelihood
     vae.likelihood.negative_log_likelihood = lambda x, output: (
         (tf.py_function(lambda x: seen.append(x.numpy()), [x], []) and None)
@@ -291,7 +291,7 @@ def test_a_vae_takes_no_loss_of_others(given):
 
 def test_a_vae_takes_metrics():
     vae = built()
-    vae.compile("adam", metrics=["mse"])
+    vae.compile("adam", metrics=["mse"], run_eagerly=True)
     found = vae.evaluate(X, verbose=0, return_dict=True)
     assert found["mse"] == pytest.approx(np.mean((X - vae.predict(X)) ** 2), rel=0.05)
     assert found["loss"] == pytest.approx(found["rate"] + found["distortion"], rel=1e-6)
@@ -312,9 +312,10 @@ def test_tables_signals_and_sequences(shape, likelihood):
     history = training.train(vae, x, held_out=x, **SHORT)
     assert np.isfinite(history["val_loss"]).all()
     assert vae.generate(3).shape == (3, *shape) == vae.reconstruct(x[:3]).shape
+    vae.encoder.get_layer("z_log_var").bias.assign([-30.0, -30.0])  # hardly any noise
     bound, (rate, distortion) = metrics.elbo(vae, x), metrics.elbo_terms(vae, x)
     assert bound.rate == pytest.approx(rate.mean(), rel=1e-4)
-    assert bound.distortion == pytest.approx(distortion.mean(), rel=0.05)
+    assert bound.distortion == pytest.approx(distortion.mean(), rel=1e-4)
 
 
 # Targets, weights, losses
@@ -342,12 +343,10 @@ def test_a_vae_refuses_targets_that_are_not_its_pictures(vae, y):
 
 def test_a_vae_takes_its_own_pictures_for_targets(eager):
     eager(True)
-    losses = []
+    vae = built()
     for give in with_targets(X.copy()):
-        vae = built()
         give(vae)
-        losses.append(metrics.elbo(vae, X).elbo)
-    assert np.isfinite(losses).all()
+    assert np.isfinite(metrics.elbo(vae, X).elbo)
 
 
 def test_an_autoencoder_learns_clean_pictures_from_noisy_ones():
@@ -366,8 +365,9 @@ FIGURES = ("loss", "rate", "distortion")
     ("source", "batch_size"),
     [(None, 40), (None, 7), (as_dataset, 16), (as_generator, 9), (Pieces, 16)],
 )
-def test_weights_weigh_each_picture_whatever_the_batches(source, batch_size):
+def test_weights_weigh_each_picture_whatever_the_batches(source, batch_size, eager):
     """With posteriors so narrow that a sample is their mean."""
+    eager(True)
     vae = built()
     vae.encoder.get_layer("z_log_var").bias.assign([-30.0, -30.0])
     rate, distortion = metrics.elbo_terms(vae, X)
@@ -385,7 +385,7 @@ def test_weights_weigh_each_picture_whatever_the_batches(source, batch_size):
 
 def test_a_measure_within_a_training_leaves_its_figures_alone():
     vae = built()
-    vae.compile(keras.optimizers.SGD(0.0))
+    vae.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     vae.encoder.get_layer("z_log_var").bias.assign([-30.0, -30.0])
     whole = metrics.elbo(vae, X)
     ask = keras.callbacks.LambdaCallback(
@@ -398,7 +398,8 @@ def test_a_measure_within_a_training_leaves_its_figures_alone():
 
 
 @pytest.mark.parametrize("source", [None, as_dataset])
-def test_pictures_of_weight_zero_teach_nothing(source):
+def test_pictures_of_weight_zero_teach_nothing(source, eager):
+    eager(True)
     vae = built()
     before = trained_weights(vae)
     weights = np.zeros(40, "float32")
@@ -445,8 +446,10 @@ def test_beta_and_sigma_stay_and_a_schedule_moves_beta(tmp_path):
     assert keras.saving.load_model(tmp_path / "vae.keras").kl_divergence.step == 6
 
 
-@pytest.mark.parametrize("kind", ["vae", "autoencoder", "not built"])
-@pytest.mark.parametrize(("steps", "rounds"), [(1, 1), (4, 2)])
+@pytest.mark.parametrize(
+    ("kind", "steps", "rounds"),
+    [("vae", 4, 2), ("autoencoder", 1, 1), ("not built", 1, 1)],
+)
 def test_after_a_training_that_diverges_all_weights_are_finite(kind, steps, rounds):
     model = built() if kind == "vae" else autoencoder()
     if kind == "not built":
@@ -494,14 +497,14 @@ def test_after_train_the_rate_is_spent_and_there_are_ways_to_go_on(make, tmp_pat
             spent.fit(X, **targets, epochs=3, verbose=0)
         with pytest.raises(ValueError, match="after 2 steps"):
             spent.train_on_batch(X, **targets)
-        before = spent.get_weights()
-        training.train(spent, X, **SHORT)
-        assert not np.array_equal(before[0], spent.get_weights()[0])
-        loss = None if make is built else "mse"
-        spent.compile(keras.optimizers.Adam(0.01), loss, run_eagerly=True)
-        before = spent.get_weights()
-        spent.fit(X, **targets, verbose=0)
-        assert not np.array_equal(before[0], spent.get_weights()[0])
+    before = loaded.get_weights()
+    training.train(loaded, X, **SHORT)
+    assert not np.array_equal(before[0], loaded.get_weights()[0])
+    loss = None if make is built else "mse"
+    loaded.compile(keras.optimizers.Adam(0.01), loss, run_eagerly=True)
+    before = loaded.get_weights()
+    loaded.fit(X, **targets, verbose=0)
+    assert not np.array_equal(before[0], loaded.get_weights()[0])
 
 
 @pytest.mark.parametrize(
@@ -527,7 +530,7 @@ def test_train_takes_arrays_and_says_so(vae, source):
 
 def test_labels_are_checked_at_every_door():
     vae = models.build_conditional_vae(SHAPE, 2, 3, hidden=(4,))
-    vae.compile("adam")
+    vae.compile("adam", run_eagerly=True)
     for labels, said in (
         (LABELS + 1, "3]"),
         (LABELS / 2, "0.5"),
@@ -561,7 +564,7 @@ def test_loss_is_rate_and_distortion_in_every_family(name):
     vae = models.build_vae(SHAPE, 2, name, beta=2.0, hidden=(4,))
     vae.compile("adam", run_eagerly=True)
     weights = np.linspace(0, 2, 40)
-    for given in ({}, {"sample_weight": weights}):
-        found = vae.evaluate(X, batch_size=25, verbose=0, return_dict=True, **given)
-        expected = 2 * found["rate"] + found["distortion"]
-        assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    options = {"batch_size": 25, "verbose": 0, "return_dict": True}
+    found = vae.evaluate(X, sample_weight=weights, **options)
+    expected = 2 * found["rate"] + found["distortion"]
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
