@@ -367,7 +367,7 @@ FIGURES = ("loss", "rate", "distortion")
 )
 def test_weights_weigh_each_picture_whatever_the_batches(source, batch_size, eager):
     """With posteriors so narrow that a sample is their mean."""
-    eager(True)
+    eager(batch_size != 7)
     vae = built()
     vae.encoder.get_layer("z_log_var").bias.assign([-30.0, -30.0])
     rate, distortion = metrics.elbo_terms(vae, X)
