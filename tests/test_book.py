@@ -55,10 +55,12 @@ def built(tmp_path_factory):
     return folder / "book"
 
 
-def test_the_book_is_a_command():
-    command = [sys.executable, "-m", "helpers.engine.book", "--help"]
+def test_the_command_says_what_failed_and_exits_with_one(tmp_path):
+    place = tmp_path / "file"
+    place.touch()
+    command = [sys.executable, "-m", "helpers.engine.book", place]
     ran = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
-    assert "[folder]" in ran.stdout, ran.stderr
+    assert ran.returncode == 1 and str(place) in ran.stderr
 
 
 def bare(path):

@@ -338,6 +338,7 @@ FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 MODERATE = st.floats(-1000, 1000, width=32)
 UNIT = st.floats(0, 1, width=32)
 WORDS = st.text("0123456789.- eé")  # of all letters Hypothesis would make a table
+WORDS |= st.sampled_from(["nan", "inf", "None"])
 TYPES = st.sampled_from([np.uint8, np.int64, np.float64, bool, np.complex64, "U3"])
 
 

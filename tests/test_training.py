@@ -449,14 +449,18 @@ def test_snapshots_keep_what_they_are_told_to(make_autoencoder, pictures):
 
 
 def test_snapshots_are_of_the_model_at_their_step_and_once_a_step(make_vae, pictures):
-    vae, codes = make_vae(), []
+    vae, z, seen = make_vae(), np.eye(2, dtype="float32"), []
     look = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: codes.append(vae.encode(pictures))
+        on_train_batch_end=lambda batch, logs: seen.append(
+            (vae.encode(pictures), vae.decode(z))
+        )
     )
-    chosen = {"steps": [3, 0, 2, 2], "callbacks": [look]}
+    chosen = {"steps": [3, 0, 2, 2], "callbacks": [look], "samples_at": z}
     kept = snapshots_of(vae, pictures, train_steps=4, **chosen)
     np.testing.assert_array_equal(kept.step, [0, 2, 3])
-    np.testing.assert_array_equal(kept.codes[1:], [codes[1], codes[2]])
+    codes, samples = zip(*seen, strict=True)
+    np.testing.assert_array_equal(kept.codes[1:], codes[1:3])
+    np.testing.assert_array_equal(kept.samples[1:], samples[1:3])
     many = snapshots_of(make_vae(), pictures, steps=50, train_steps=4)
     np.testing.assert_array_equal(many.step, range(5))
     assert many.samples is None is many.pictures
