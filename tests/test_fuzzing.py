@@ -178,6 +178,18 @@ def test_a_mutated_cache_is_of_use_or_written_again(folder):
     campaign("cats-cache.npy", content[:200], check, 200, 20_000)
 
 
+def test_a_cache_whose_header_claims_gigabytes_is_of_no_use(tmp_path):
+    path = tmp_path / "cats-cache-0.npy"
+    path.write_bytes(b"\x93NUMPY\2\0" + struct.pack("<I", 2**31 - 1) + bytes(1000))
+    found = []
+
+    def read():
+        found.append(picture_files.read_cache(path, cats.CATS_SHAPE))
+
+    assert peak_memory(read)[0] < 1e6
+    assert found == [None]
+
+
 def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path):
     vae, path = make_vae(), tmp_path / "vae.npz"
     models.save_weights(vae, path)

@@ -141,6 +141,9 @@ def state(path: Path) -> tuple[int, int] | None:
 def read_cache(path: Path, shape: Shape) -> np.ndarray | None:
     """Return decoded pictures, mapped from the file; None if it is of no use."""
     try:
+        with path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                return None  # its header would be read whole, of up to four gigabytes
         kept = np.lib.format.open_memmap(path, "r")
     except Exception:  # NumPy raises many kinds on damaged files
         return None
