@@ -52,7 +52,7 @@ def share_kernels_of_variables():
     TensorFlow tells it each one's name, for debugging, and makes another for each new
     name: a millisecond for every weight, and for both of its moments in Adam.
     """
-    with contextlib.suppress(ImportError):  # where another version keeps it elsewhere
+    with contextlib.suppress(ImportError, AttributeError):  # in another version
         from tensorflow.python.ops import gen_resource_variable_ops as operations
 
         made = operations.var_handle_op
@@ -81,12 +81,19 @@ def make_vae():
 
     from helpers import families, models
 
-    def make(image_shape=SHAPE, latent_size=2, family="normal", seed=0, **arguments):
+    def make(
+        image_shape=SHAPE,
+        latent_size=2,
+        family="normal",
+        seed=0,
+        hidden=(16,),
+        **others,
+    ):
         keras.utils.set_random_seed(seed)
         names = families.get_family(family).parameter_names
-        encoder = models.dense_encoder(image_shape, latent_size, names, hidden=(16,))
-        decoder = models.dense_decoder(image_shape, latent_size, hidden=(16,))
-        return models.VAE(encoder, decoder, family, **arguments)
+        encoder = models.dense_encoder(image_shape, latent_size, names, hidden=hidden)
+        decoder = models.dense_decoder(image_shape, latent_size, hidden=hidden)
+        return models.VAE(encoder, decoder, family, **others)
 
     return make
 

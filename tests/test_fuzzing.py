@@ -178,8 +178,8 @@ def test_a_mutated_cache_is_of_use_or_written_again(folder):
     campaign("cats-cache.npy", content[:200], check, 200, 20_000)
 
 
-def test_a_cache_whose_header_claims_gigabytes_is_of_no_use(tmp_path):
-    path = tmp_path / "cats-cache-0.npy"
+def test_an_array_s_header_that_claims_gigabytes_is_not_read(tmp_path, make_vae):
+    path, vae = tmp_path / "cats-cache-0.npy", make_vae()
     path.write_bytes(b"\x93NUMPY\2\0" + struct.pack("<I", 2**31 - 1) + bytes(1000))
     found = []
 
@@ -188,6 +188,8 @@ def test_a_cache_whose_header_claims_gigabytes_is_of_no_use(tmp_path):
 
     assert peak_memory(read)[0] < 1e6
     assert found == [None]
+    peak, said = peak_memory(lambda: models.load_weights(vae, path))
+    assert peak < 1e6 and "no archive" in said
 
 
 def test_mutated_weights_are_refused_and_the_model_stays(make_vae, tmp_path):

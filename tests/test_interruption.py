@@ -1,5 +1,6 @@
 """Trainings and files whose process is killed: what comes after is as if it weren't."""
 
+import functools
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 import tensorflow as tf
 from campaign import tries
 
-from helpers import models, training
+from helpers import training
 from helpers.engine import backups, files, paths
 
 pytestmark = pytest.mark.slow
@@ -27,15 +28,9 @@ TRACED = {"steps": 10, "rounds": 5, "jit_compile": True, "held_out": None}
 
 
 @pytest.fixture
-def make_vae():
-    """A function that builds a small seeded VAE, sooner traced than other tests'."""
-
-    def make(family="normal", latent_size=2, seed=0, **arguments):
-        keras.utils.set_random_seed(seed)
-        shape = (8, 8, 1)
-        return models.build_vae(shape, latent_size, family, hidden=(), **arguments)
-
-    return make
+def make_vae(make_vae):
+    """Without hidden layers a step is sooner traced."""
+    return functools.partial(make_vae, hidden=())
 
 
 class Parent:

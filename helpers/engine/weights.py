@@ -4,6 +4,7 @@ import helpers.engine.quiet_start  # noqa: F401  (TensorFlow, before Keras)
 
 # isort: split
 import itertools
+import zipfile
 from pathlib import Path
 
 import keras
@@ -71,6 +72,9 @@ def read_arrays(path: Path) -> list[np.ndarray]:
         )
     with path.open("rb") as file:
         try:
+            if not zipfile.is_zipfile(file):  # NumPy reads a bare array's header whole
+                raise ValueError("no archive")
+            file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 if damaged := archive.zip.testzip():  # NumPy may read less than all
                     raise ValueError(damaged)
