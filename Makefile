@@ -8,8 +8,9 @@ REPO ?=
 TAG ?=
 BIN := .venv/bin
 TOOLS := build/tools/bin
-# whole files to two workers, in the order of pyproject.toml's testpaths: notebooks, the longest, first
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# whole files to three workers, so that two cores work while one waits for a browser or a kernel; in the
+# order of pyproject.toml's testpaths: notebooks, the longest, first
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run book data test fast soak lab lint save results kit grade pack stamp release lock audit floor scale clean
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` has two workers, and the
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` has three workers; the
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # threads of each would wait
 
 import numpy as np

@@ -11,13 +11,13 @@ from helpers.engine import budgets, commands, paths
 from helpers.engine.quiet_start import silenced_stderr
 
 
-def run_python(code, *arguments, **variables):
+def run_python(code, *arguments, folder=paths.ROOT, **variables):
     """What a fresh process prints, which must end well and log nothing."""
     quieter = "TF_CPP_MIN_LOG_LEVEL"  # which JAX sets, here and for children
     inherited = {k: value for k, value in os.environ.items() if k != quieter}
     run = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=paths.ROOT,
+        cwd=folder,
         env=inherited | variables,
         capture_output=True,
         text=True,

@@ -140,7 +140,7 @@ CUMULATIVE = {"normal": scipy.stats.norm.cdf, "laplace": scipy.stats.laplace.cdf
 @needs_browser
 @pytest.mark.parametrize(
     ("activation", "family"),
-    zip(explorer.ACTIVATIONS, itertools.cycle(explorer.FAMILIES), strict=False),
+    list(zip(explorer.ACTIVATIONS, itertools.cycle(explorer.FAMILIES), strict=False)),
 )
 def test_an_activation_is_keras_own_and_codes_follow_the_prior(
     digits, tmp_path, activation, family

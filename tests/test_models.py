@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from test_engine import run_python
 
 from helpers import families, layers, likelihoods, models, training
 
@@ -131,26 +130,6 @@ def test_a_call_says_whether_it_trains(make_vae, pictures):
     vae(pictures, training=True)
     assert int(vae.kl_divergence.step) == 1
     assert float(vae.likelihood.log_sigma) != before
-
-
-LOADED = """import os, sys
-import helpers.models, keras, numpy as np
-os.chdir(sys.argv[1])
-vae, x = keras.saving.load_model("vae.keras"), np.load("x.npy")
-np.save("y.npy", vae.reconstruct(x))
-vae.compile("sgd", jit_compile=True)
-vae.fit(x, verbose=2)
-"""
-
-
-@pytest.mark.slow
-def test_loading_needs_nothing_but_the_import(pictures, tmp_path):
-    """Also to go on with a compiled fit, which starts without log lines."""
-    vae = models.build_vae((8, 8, 1), 2, "exponential", hidden=())
-    vae.save(tmp_path / "vae.keras")
-    np.save(tmp_path / "x.npy", pictures)
-    assert "loss" in run_python(LOADED, tmp_path)
-    same([np.load(tmp_path / "y.npy")], [vae.reconstruct(pictures)])
 
 
 def test_a_vae_decodes_through_a_sigmoid_and_an_autoencoder_clips(

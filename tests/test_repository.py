@@ -13,12 +13,15 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from test_engine import run_python
 
 import helpers
+from helpers import models
 from helpers.engine import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +159,7 @@ def test_the_lock_has_one_version_of_all_that_is_needed(system, python):
 TARGETS = {
     "lock": "--universal .*--generate-hashes .*requirements.txt",
     "audit": "pip-audit --strict --require-hashes .*requirements.lock",
-    "floor": "--resolution lowest-direct .*--extra test\n.* -m pytest --numprocesses 2",
+    "floor": "--resolution lowest-direct .*--extra test\n.* -m pytest --numprocesses 3",
     "scale": "--extra scale --extra test\n.* -m pytest tests/test_cluster.py",
     "fast": 'pytest tests -m "not slow"',
     "results": "-m helpers.engine.results --minutes 30",
@@ -243,13 +246,19 @@ def test_public_functions_are_typed(room):
             assert plain | {"return"} <= function.__annotations__.keys(), name
 
 
-IMPORT_ALL = """
+LOAD_AND_IMPORT_ALL = """
 import importlib, os, pkgutil, sys
 import matplotlib
 before = dict(matplotlib.rcParams)
 tools = ("IPython", "ipywidgets", "nbclient", "nbconvert", "nbformat", "nbclassic")
 sys.modules.update(dict.fromkeys(tools))  # to import one is an error
 sys.path.insert(0, sys.argv[1])
+import helpers.models, keras, numpy as np
+vae = keras.saving.load_model(sys.argv[2])
+x, given_back = np.load(sys.argv[3])
+np.testing.assert_allclose(vae.reconstruct(x), given_back, rtol=1e-5)
+vae.compile("sgd", jit_compile=True)
+vae.fit(x, verbose=2)
 for module in pkgutil.walk_packages([sys.argv[1] + "/helpers"], "helpers."):
     if module.name.rpartition(".")[2] not in ("book", "kernels", "notebooks", "runs"):
         importlib.import_module(module.name)
@@ -259,7 +268,8 @@ assert not os.listdir("."), "a file was written"
 
 
 @pytest.mark.slow
-def test_the_package_is_whole_and_needs_no_notebook_tools(tmp_path):
+def test_the_package_is_whole_and_needs_no_notebook_tools(pictures, tmp_path):
+    """With one import it loads a model, and goes on to train it without a log line."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d"]
     subprocess.run([*build, tmp_path], cwd=ROOT, check=True)
     (wheel,) = tmp_path.glob(f"vae_course-{helpers.TAG.removeprefix('v')}-*.whl")
@@ -271,8 +281,11 @@ def test_the_package_is_whole_and_needs_no_notebook_tools(tmp_path):
         p.relative_to(ROOT) for p in there
     }
     empty.mkdir()
-    command = [sys.executable, "-P", "-c", IMPORT_ALL, str(folder)]
-    subprocess.run(command, cwd=empty, check=True)
+    vae = models.build_vae((8, 8, 1), 2, "exponential", hidden=())
+    vae.save(tmp_path / "vae.keras")
+    np.save(tmp_path / "x.npy", [pictures, vae.reconstruct(pictures)])
+    places = map(str, (folder, tmp_path / "vae.keras", tmp_path / "x.npy"))
+    assert "loss" in run_python(LOAD_AND_IMPORT_ALL, *places, folder=empty)
 
 
 # What is written: README, CONTRIBUTING, data/README.md
