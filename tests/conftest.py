@@ -1,6 +1,5 @@
 """What several tests share: tiny pictures, tiny models, Matplotlib without a screen."""
 
-import contextlib
 import functools
 import inspect
 import os
@@ -39,28 +38,9 @@ def start():
     """Start TensorFlow quietly, and Matplotlib without a screen."""
     import matplotlib
 
-    from helpers.engine import quiet_start
+    import helpers.engine.quiet_start  # noqa: F401
 
     matplotlib.use("Agg")
-    if quiet_start.ON_TENSORFLOW:
-        share_kernels_of_variables()
-
-
-def share_kernels_of_variables():
-    """Let variables of one shape share the kernel that makes them.
-
-    TensorFlow tells it each one's name, for debugging, and makes another for each new
-    name: a millisecond for every weight, and for both of its moments in Adam.
-    """
-    with contextlib.suppress(ImportError, AttributeError):  # in another version
-        from tensorflow.python.ops import gen_resource_variable_ops as operations
-
-        made = operations.var_handle_op
-
-        def nameless(*args, debug_name="", **options):
-            return made(*args, **options)
-
-        operations.var_handle_op = nameless
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from helpers.engine.budgets import budget
+
 ON_TENSORFLOW = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
 
 
@@ -51,8 +53,27 @@ def start_xla() -> None:
         tf.function(loss, jit_compile=True)(zero, zero)
 
 
+def share_kernels_of_variables() -> None:
+    """Let variables of one shape share the kernel that makes them.
+
+    TensorFlow tells it each one's name, for debugging, and makes another for each new
+    name: a millisecond for every weight, and for both of its moments in Adam.
+    """
+    with contextlib.suppress(ImportError, AttributeError):  # in another version
+        from tensorflow.python.ops import gen_resource_variable_ops as operations
+
+        made = operations.var_handle_op
+
+        def nameless(*args, debug_name="", **options):
+            return made(*args, **options)
+
+        operations.var_handle_op = nameless
+
+
 if ON_TENSORFLOW:
     with silenced_stderr():
         import tensorflow
 
+        if budget() == "quick":  # tests build thousands
+            share_kernels_of_variables()
         tensorflow.constant(0)  # its devices start too
