@@ -1,5 +1,6 @@
 """helpers/engine: paths and budgets, a quiet start, imports without side effects."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pooch
 import pytest
 
 from helpers.engine import budgets, commands, paths
-from helpers.engine.quiet_start import silenced_stderr
+from helpers.engine.quiet_start import silenced_stderr, uncollected
 
 
 def run_python(code, *arguments, folder=paths.ROOT, **variables):
@@ -91,6 +92,7 @@ def test_short_is_a_tenth_of_full_and_no_less_than_quick(monkeypatch):
     monkeypatch.setenv("VAE_COURSE_BUDGET", "short")
     assert budgets.by_budget(full=400, quick=30) == 40
     assert budgets.by_budget(full=400, quick=60) == 60
+    assert budgets.by_budget(full=False, quick=True) is False
 
 
 # The quiet start, and imports
@@ -102,6 +104,19 @@ def test_silenced_stderr_is_silent_inside_and_restored_after(capfd):
         raise RuntimeError
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_garbage_is_collected_after_the_imports_if_it_was_before():
+    gc.unfreeze()
+    with uncollected():
+        assert not gc.isenabled()
+        gc.disable()
+    assert gc.isenabled() and gc.get_freeze_count() > 100_000
+    gc.disable()
+    with uncollected():
+        pass
+    assert not gc.isenabled()
+    gc.enable()
 
 
 IMPORTS = """

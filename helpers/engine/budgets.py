@@ -20,11 +20,15 @@ def budget() -> str:
 def by_budget(*, full: int, quick: int, short: int | None = None) -> int:
     """Return the number of steps or pictures that the current budget allows.
 
+    Or, of True and False, whether it is so with this budget.
+
     Args:
         full: for the saved outputs.
         quick: for tests, that only see whether every cell runs.
         short: for ``make run``, where figures should look right within seconds; by
-            default a tenth of ``full``, and no less than ``quick``.
+            default a tenth of ``full``, and no less than ``quick``; of True and False,
+            as ``full``.
     """
-    short = max(full // 10, quick) if short is None else short
+    if short is None:
+        short = full if isinstance(full, bool) else max(full // 10, quick)
     return {"full": full, "short": short, "quick": quick}[budget()]

@@ -9,8 +9,6 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from helpers.engine.budgets import budget
-
 STYLE = Path(__file__).with_name("course.mplstyle")
 
 # Told apart with colour-blindness too: Paul Tol's "muted" scheme, but for 1 and 5,
@@ -46,14 +44,8 @@ LINES = (GREY, ORANGE, BLUE, GREEN)
 
 
 def use_style() -> None:
-    """Give every figure from here on the course's look.
-
-    With the quick budget nobody looks, and the layout takes most of drawing: its parts
-    are not moved apart.
-    """
+    """Give every figure from here on the course's look."""
     plt.style.use(STYLE)
-    if budget() == "quick":
-        plt.rcParams["figure.constrained_layout.use"] = False
 
 
 def family_colour(name: str) -> str:
