@@ -1,6 +1,7 @@
 """What several tests share: tiny pictures, tiny models, Matplotlib without a screen."""
 
 import functools
+import gc
 import inspect
 import os
 import sys
@@ -23,6 +24,17 @@ os.environ.setdefault(  # tests, and the notebooks in them, compile more than th
 if os.name != "posix":  # marks need processes with limits
     collect_ignore = ["test_grading.py", "test_kit.py", "test_pack.py"]
 SHAPE = (8, 8, 1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect tests, and what they import, while no garbage is: nearly all stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collectstart():
