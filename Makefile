@@ -75,7 +75,7 @@ audit: build/tools/ready  ## known vulnerabilities of every locked version; need
 	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 floor: build/tools/ready  ## tests and notebooks with the oldest versions that pyproject.toml admits
-	$(TOOLS)/uv venv --no-config --quiet --clear --python $(PYTHON) build/floor
+	$(TOOLS)/uv venv --no-config --quiet --clear --seed --python $(PYTHON) build/floor
 	$(TOOLS)/uv pip install --no-config --quiet --python build/floor/bin/python \
 		--resolution lowest-direct --requirement pyproject.toml --extra notebooks --extra test
 	VAE_COURSE_BUDGET=quick build/floor/bin/python -m pytest $(PARALLEL)

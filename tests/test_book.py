@@ -55,6 +55,7 @@ def built(tmp_path_factory):
     return folder / "book"
 
 
+@needs_tools
 def test_the_command_says_what_failed_and_exits_with_one(tmp_path):
     place = tmp_path / "file"
     place.touch()
