@@ -77,7 +77,8 @@ ONCE = r".*takes a moment once\.\n"  # the next time it is kept
 TIMED = r"seconds|minutes|time (of|per)"  # a line with a time, or with shares of times
 PARTS = re.compile(r"\S+( \S+)*")  # of a table's row
 COLUMN = rf"{TIMED}|^from$|^to$|^first call"  # and the head of a column of them
-DRAWS = r"\btrain\w*\(|\.fit\(|\belbo\(|keras\.random"  # by what runs on
+# what draws from a generator that runs on, the model's own among them
+DRAWS = r"\btrain\w*\(|\.fit\(|\b(elbo|bits_per_dimension)\(|keras\.random"
 SEEDED = re.compile(r"^\s*rng = np\.random", re.MULTILINE)  # the generator is new
 
 

@@ -171,6 +171,9 @@ def bits_per_dimension(vae: VAE, x: np.ndarray, seed: int = 0) -> float:
     note on the evaluation of generative models", section 3.1. A discretised logistic
     likelihood gives the probabilities themselves, without noise.
 
+    Args:
+        seed: of the noise; codes come, as for ``elbo``, from the model's own generator.
+
     Raises:
         ValueError: the likelihood is Bernoulli, which has no density of grey values, or
             not one of pixels; or the pixels leave [0, 1].
