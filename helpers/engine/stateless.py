@@ -159,8 +159,11 @@ def compiled(
     """
     start_xla()
     if ON_TENSORFLOW:
-        # without XLA one graph serves any number of pictures, from the second on
-        return tf.function(function, jit_compile=xla, reduce_retracing=not xla)
+        # without XLA one graph serves any number of pictures, from the second on;
+        # autograph would rewrite, slowly, what JAX runs as it stands
+        return tf.function(
+            function, jit_compile=xla, reduce_retracing=not xla, autograph=False
+        )
 
     @jax.jit
     def at(values, *arguments):
@@ -191,10 +194,14 @@ def repeated(
     start_xla()
     if ON_TENSORFLOW:
 
-        @tf.function(jit_compile=xla)
+        def one(place, first):
+            step(first + place)
+            return place + 1, first
+
+        @tf.function(jit_compile=xla, autograph=False)
         def several(first):
-            for place in tf.range(count):  # from ``first`` on, all compiles anew
-                step(first + place)
+            # counted from 0: from ``first`` on, all compiles anew
+            tf.while_loop(lambda place, _: place < count, one, (0, first))
 
         return lambda first: several(tf.constant(first))
 
