@@ -200,7 +200,6 @@ def repeated(
 
         @tf.function(jit_compile=xla, autograph=False)
         def several(first):
-            # counted from 0: from ``first`` on, all compiles anew
             tf.while_loop(lambda place, _: place < count, one, (0, first))
 
         return lambda first: several(tf.constant(first))
