@@ -71,6 +71,7 @@ def read(app, name: str, source: list[str]) -> None:
     if name.startswith("teaching/quizzes/"):
         source[0] = quiz.page(quiz.read(folder / f"{name}.md"))
         return
+    source[0] = book.without_address(source[0])
     for mark, make in book.MADE.items():
         if mark in source[0]:
             source[0] = source[0].replace(mark, make(folder))
@@ -80,6 +81,7 @@ def read(app, name: str, source: list[str]) -> None:
 
 def setup(app) -> None:
     """Connect what changes sources and figures."""
+    app.add_js_file(None, body=book.UNFOLD)
     app.connect("source-read", read)
     app.connect("doctree-read", book.give_words)
     app.connect("html-page-context", book.page_context)

@@ -16,7 +16,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import helpers
-from helpers.engine import book, kernels, paths
+from helpers.engine import book, kernels, paths, runs
 
 TOOLS = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinxcontrib.bibtex")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -158,6 +158,31 @@ def test_every_link_inside_resolves_and_nothing_is_loaded_from_outside(built):
 
 
 @needs_tools
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_run_s_page_leads_to_pages_of_the_book(built, path):
+    cells = nbformat.read(path, as_version=4).cells
+    prose = [runs.relinked(c.source) for c in cells if c.cell_type == "markdown"]
+    leads = re.findall(r"\]\((\.\./[^)#]+)", "\n".join(prose))
+    assert [lead for lead in leads if not lead.startswith("../book/")] == []
+    assert all((built.parent / lead.removeprefix("../")).is_file() for lead in leads)
+
+
+@needs_tools
+def test_every_formula_is_taken_as_one(built, pages):
+    """No dollar is left in prose."""
+    for path in sorted(built.rglob("*.html")):
+        article = pages[path.relative_to(built)].find("article")
+        if article and "_modules" not in path.parts:
+            prose = [
+                part
+                for part in article.find_all(string=re.compile(r"\$"))
+                if not part.find_parent(["pre", "code", "script"])
+                and not part.find_parent(class_="math")
+            ]
+            assert (path.stem, prose) == (path.stem, [])
+
+
+@needs_tools
 def test_the_front_page_shows_the_picture_and_the_path(pages):
     front = pages[Path("index.html")]
     article = front.find("article")
@@ -198,7 +223,8 @@ def test_a_work_is_known_by_its_title_or_by_its_number():
     assert book.cite("- A. Nobody, *Nothing*", WORKS) == "- A. Nobody, *Nothing*"
 
 
-def test_the_colab_button_waits_for_an_address(monkeypatch):
+def test_colab_and_binder_wait_for_an_address(monkeypatch):
+    launch = "[launch it](https://mybinder.org/v2/gh/a/b/c?d); soon"
     cell = nbformat.read(PATHS[0], as_version=4)
     before = nbformat.writes(cell)
     monkeypatch.setattr(helpers, "REPOSITORY", book.PLACEHOLDER)
@@ -206,7 +232,9 @@ def test_the_colab_button_waits_for_an_address(monkeypatch):
         "colab.research"
         not in json.loads(book.notebook_page(before, ""))["cells"][0]["source"]
     )
+    assert book.without_address(launch) == "launch it; soon"
     monkeypatch.setattr(helpers, "REPOSITORY", "ada/vae")
+    assert book.without_address(launch) == launch
     shown = "".join(json.loads(book.notebook_page(before, ""))["cells"][0]["source"])
     assert re.search(
         r'<a class="colab" href="https://colab[^"]*01_paper_math.ipynb">', shown
@@ -221,6 +249,8 @@ def test_symbols_glossary_and_interface_are_whole(pages):
         assert meaning in symbols.replace("’", "'")
     assert len(pages[Path("glossary.html")].find_all("dt")) >= 30
     api = pages[Path("api.html")]
+    headings = [part.get_text() for part in api.find_all("h3")]
+    assert any(text.startswith("helpers.datasets.__main__") for text in headings)
     for name in ("models.vae.VAE", "training.train", "plots.alternatives.describe"):
         assert api.find(id=f"helpers.{name}"), name
 
@@ -304,7 +334,13 @@ def test_a_page_opens_without_a_network_and_fits(look, name):
     if name in PAPER:
         page.set_viewport_size({"width": 717, "height": 900})
         page.emulate_media(media="print")
+        folded = page.locator("details:not([open])")
+        before = folded.count()
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert before > folded.count() == 0
         assert page.evaluate(WIDER) == 0
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert folded.count() == before
 
 
 @needs_tools
@@ -349,20 +385,23 @@ def serious(page, **options):
 @pytest.mark.parametrize(
     "name",
     [
-        "index",
-        "notebooks/02_autoencoder",
-        "glossary",
-        "images/explorer",
-        "bibliography",
+        "index.html",
+        "notebooks/02_autoencoder.html",
+        "glossary.html",
+        "images/explorer.html",
+        "bibliography.html",
+        "search.html?q=ELBO",
     ],
 )
 def test_axe_finds_nothing_serious(browser, built, name):
     """Each kind of mark in code stays marked once, and is looked at light and dark."""
     context = browser.new_context(color_scheme="light", offline=True)
     page, theme = context.new_page(), "document.documentElement.dataset.theme"
-    page.goto(f"{built.as_uri()}/{name}.html")
-    if name in ("index", "notebooks/02_autoencoder"):
+    page.goto(f"{built.as_uri()}/{name}")
+    if name in ("index.html", "notebooks/02_autoencoder.html"):
         page.wait_for_function(TYPESET, timeout=60_000)
+    if "search" in name:
+        page.wait_for_selector("#search-results .highlighted", timeout=30_000)
     assert page.evaluate(ONCE) > 10 or "notebooks" not in name
     for scheme, asked in (("light", {}), ("dark", {"runOnly": [COLOURS]})):
         page.emulate_media(color_scheme=scheme)

@@ -71,6 +71,7 @@ def test_notebooks_are_found_in_order_and_by_beginning(course):
 WIDGETS = "import ipywidgets\ndisplay(ipywidgets.IntSlider())\nprint('above a slider')"
 CODE = "```python\nsecret\n```"
 SOLUTION = f"<details>\n<summary>Solution</summary>\n\n{CODE}\n\n</details>"
+SOLUTION += "\n\n[how](../data/results/README.md), [what](03_three.ipynb#there)"
 WHERE = (
     "import os\nprint(os.environ['VAE_COURSE_BUDGET'], os.path.basename(os.getcwd()))"
 )
@@ -86,7 +87,10 @@ def test_run_leaves_a_page_and_an_index(course, capsys):
     assert "above a slider" in page
     assert "widget-view" not in page
     assert page.index("<details>") < page.index("secret") < page.index("</details>")
-    (script,) = set(re.findall(r'src="([^"?]*MathJax\.js)', page))
+    assert 'href="../book/data/results/README.html"' in page
+    assert 'href="03_three.html#there"' in page
+    assert "beforeprint" in page  # and what is folded is unfolded then
+    (script,) = set(re.findall(r'src="([^"?]+)', page))  # and nothing from elsewhere
     assert (course / "build/run" / script).is_file()
     index = (course / "build/run/index.html").read_text()
     assert '<a href="02_two.html">The 02_two &amp; more</a>' in index
@@ -419,6 +423,7 @@ def test_what_tagged_cells_made_is_saved_as_images(course):
     tags = {"tags": ["image:cat"]}
     outputs = [new_output("display_data", photograph)]
     cells.append(new_code_cell("x", outputs=outputs, metadata=tags))
+    (course / "images" / "cat.png").write_bytes(b"what it was before")
     notebooks.save_images(new_notebook(cells=cells))
     saved = {path.name: path.read_bytes() for path in (course / "images").iterdir()}
     assert saved == {

@@ -32,6 +32,7 @@ BADGE = re.compile(
     r"\[!\[Open in Colab\]\([^)]*\)\]\((https://colab[^)]*/([\w.-]+)\.ipynb)\)"
 )
 PICTURE = re.compile(r"\[([^\]]+)\]\(\.\./images/([\w.-]+\.gif)\)")
+LAUNCH = re.compile(r"\[([^\]]+)\]\(https://mybinder\.org\S*?\)")
 TABLE = re.compile(r"^\| symbol \|.*\n\|[-|]+\n((?:\|.*\n?)+)", re.MULTILINE)
 ENTRY = re.compile(r"^@\w+\{([^,]+),(.*?)^\}", re.MULTILINE | re.DOTALL)
 MATHJAX = {
@@ -52,6 +53,16 @@ MATHJAX = {
     "showMathMenu": False,
     "messageStyle": "none",
 }
+UNFOLD = """addEventListener("beforeprint", () => {
+    const folded = document.querySelectorAll("details:not([open])");
+    for (const part of folded) { part.open = true; part.dataset.folded = ""; }
+});
+addEventListener("afterprint", () => {
+    for (const part of document.querySelectorAll("details[data-folded]")) {
+        part.open = false;
+        delete part.dataset.folded;
+    }
+});"""  # what is folded on a screen is printed
 SUBSET = (  # of MathJax, 4 of 12 MB
     "MathJax.js",
     "jax/input/TeX",
@@ -128,6 +139,13 @@ def notebook_page(source: str, bibliography: str) -> str:
     return nbformat.writes(notebook)
 
 
+def without_address(source: str) -> str:
+    """Return a page's text without the links to launch what has no address yet."""
+    if helpers.REPOSITORY == PLACEHOLDER:
+        return LAUNCH.sub(r"\1", source)
+    return source
+
+
 def front_page(folder: Path) -> str:
     """Return README as the front page, without GitHub's badges of its own state."""
     readme = STATUS.sub("", (folder / "README.md").read_text(encoding="utf-8"))
@@ -160,9 +178,10 @@ def interface(folder: Path) -> str:
         name = name.removesuffix(".__init__")
         members = "" if path.name == "__init__.py" else ":members:\n:show-inheritance:"
         heading = "##" if name.count(".") == 1 else "###"
+        heading += f" {name}".replace("_", r"\_")
         directive = f"```{{eval-rst}}\n.. automodule:: {name}\n"
         options = "".join(f"   {option}\n" for option in members.split())
-        parts.append(f"{heading} {name}\n\n{directive}{options}```\n")
+        parts.append(f"{heading}\n\n{directive}{options}```\n")
     return "\n".join(parts)
 
 

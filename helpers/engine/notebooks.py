@@ -15,7 +15,7 @@ import helpers.engine.light_schemas  # before nbformat
 
 # isort: split
 import nbformat
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 import helpers
 from helpers.engine import budgets, files, kernels, paths, runs, saved
@@ -29,6 +29,7 @@ METADATA = {
 }
 IMAGE_TAG = "image:"  # a cell tagged image:NAME has its figure saved as images/NAME.png
 PNG = b"\x89PNG"
+BANDED = 1.1  # root mean square error of 256 colours, of 255: plots have less than 1
 FILE_TAG = "file:"  # a cell tagged file:NAME makes build/NAME, saved as images/NAME
 
 
@@ -77,22 +78,27 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 def compress_figures(notebook: nbformat.NotebookNode) -> None:
     """Store figures in a third of the bytes, and alike.
 
-    Grey PNGs become grey; others have 256 colours or, where that is smaller, as it is
-    of photographs, which 256 colours would band, become JPEG.
+    Grey PNGs become grey, others have 256 colours; photographs, which 256 colours would
+    band, become JPEG.
     """
     for output in (o for cell in notebook.cells for o in cell.get("outputs", ())):
         if "image/png" in output.get("data", {}):
-            picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
-            picture = picture.convert("RGB")
-            red, green, blue = picture.split()
-            smaller = red if red == green == blue else picture.quantize(256, kmeans=3)
-            forms = [written(smaller, "PNG", optimize=True)]
-            if smaller.mode == "P":
-                forms.append(written(picture, "JPEG", quality=92, subsampling=0))
-            content = min(forms, key=len)
-            del output.data["image/png"]
+            content = base64.b64decode(output.data.pop("image/png"))
+            content = compressed(Image.open(io.BytesIO(content)).convert("RGB"))
             kind = "image/png" if content.startswith(PNG) else "image/jpeg"
             output.data[kind] = base64.b64encode(content).decode()
+
+
+def compressed(picture: Image.Image) -> bytes:
+    """Return the smallest file in which a coloured picture looks the same."""
+    red, green, blue = picture.split()
+    if red == green == blue:
+        return written(red, "PNG", optimize=True)
+    few = picture.quantize(256, kmeans=3)
+    errors = ImageStat.Stat(ImageChops.difference(picture, few.convert("RGB"))).rms
+    if max(errors) > BANDED:
+        return written(picture, "JPEG", quality=92, subsampling=0)
+    return written(few, "PNG", optimize=True)
 
 
 def written(picture: Image.Image, kind: str, **options) -> bytes:
@@ -112,8 +118,10 @@ def save_images(notebook: nbformat.NotebookNode) -> None:
         for tag in cell.metadata.get("tags", ()):
             if tag.startswith(IMAGE_TAG):
                 content = figures_of(cell)[-1]
-                ending = "png" if content.startswith(PNG) else "jpg"
-                name = f"{tag.removeprefix(IMAGE_TAG)}.{ending}"
+                stem, endings = tag.removeprefix(IMAGE_TAG), ("png", "jpg")
+                ending, other = endings if content.startswith(PNG) else endings[::-1]
+                name = f"{stem}.{ending}"
+                (paths.ROOT / "images" / f"{stem}.{other}").unlink(missing_ok=True)
             elif tag.startswith(FILE_TAG):
                 name = tag.removeprefix(FILE_TAG)
                 content = (paths.ROOT / "build" / name).read_bytes()

@@ -22,16 +22,22 @@ from helpers.engine import book, files, kernels, paths
 
 JOBS = min(2, os.cpu_count() or 1)
 LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
+DOCUMENT = re.compile(r"\]\(\.\./([\w/]+)\.md")
 DATA = re.compile(r"^.+: [\d,]+ training\b.+ test pictures of .+$", re.MULTILINE)
 CLAIM = "claim"  # tags cells that print whether what the prose says holds here too
 TEMPLATE = """{%- extends "lab/index.html.j2" -%}
+{%- block html_head_js_requirejs -%}{%- endblock -%}
+{%- block html_head_css -%}{{ super() }}
+<style>.jp-RenderedMarkdown :is(p, li) a { text-decoration: underline; }</style>
+<script>UNFOLD</script>
+{%- endblock -%}
 {%- macro with_words(image, output) -%}
 {%- set words = output.metadata.alt | default("") | escape_html -%}
 {{ image | replace("<img ", '<img alt="' ~ words ~ '" ' if words else "<img ") }}
 {%- endmacro -%}
 {%- block data_png -%}{{ with_words(super(), output) }}{%- endblock -%}
 {%- block data_jpg -%}{{ with_words(super(), output) }}{%- endblock -%}
-"""
+""".replace("UNFOLD", book.UNFOLD)
 
 
 def run(names: list[str], budget: str, jobs: int = JOBS) -> None:
@@ -170,13 +176,19 @@ def banner(report: dict, budget: str) -> str:
     return "\n\n".join(lines)
 
 
+def relinked(text: str) -> str:
+    """Return prose whose links lead to the other pages, and into the book."""
+    text = book.BADGE.sub(book.badge, text)
+    text = text.replace("](../images/", "](../book/images/")
+    text = DOCUMENT.sub(r"](../book/\1.html", text)
+    return LINK.sub(r"](\1.html", text)
+
+
 def write_page(path: Path, notebook: NotebookNode) -> None:
     """Write a page that needs no network, with figures' words and links that hold."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            text = book.BADGE.sub(book.badge, cell.source)
-            text = text.replace("](../images/", "](../book/images/")
-            cell.source = LINK.sub(r"](\1.html", text)
+            cell.source = relinked(cell.source)
     # embed_images would unfold <details>
     address = "mathjax/MathJax.js?config=course"
     exporter = HTMLExporter(mathjax_url=address, raw_template=TEMPLATE)
