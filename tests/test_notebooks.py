@@ -67,7 +67,7 @@ def test_it_is_a_valid_and_small_notebook(notebook, path):
     nbformat.validate(notebook)
     assert notebook.nbformat == 4
     assert notebook.nbformat_minor >= 5
-    assert path.stat().st_size < 2_000_000
+    assert path.stat().st_size < 2_500_000
 
 
 def test_cells_have_readable_ids_of_their_own_and_ran_once_in_order(notebook):

@@ -158,12 +158,16 @@ def test_prose_metadata_stamps_and_the_form_of_the_file_change_no_digest(tmp_pat
     notebook.cells[1].source = 'TAG = "v9.9"'
     notebook.metadata["kernelspec"] = {"name": "other"}
     assert saved.digest(notebook) == first
-    sizes = "n = training.by_budget(full={}, short={}, quick={})"
     digests = []
-    for full, short, quick in ((5_000, 300, 20), (5_000, 7, "1_0"), (5_001, 300, 20)):
-        notebook.cells[2].source = sizes.format(full, short, quick)
+    for sizes in (
+        "full=5_000, short=300, quick=20",
+        "full=5_000, short=7, quick=1_0",
+        "full=5_000, quick=20",
+        "full=5_001, short=300, quick=20",
+    ):
+        notebook.cells[2].source = f"n = training.by_budget({sizes})"
         digests.append(saved.digest(notebook))
-    assert digests[0] == digests[1] != digests[2]
+    assert digests[0] == digests[1] == digests[2] != digests[3]
     notebook = example()
     path = tmp_path / "01_one.ipynb"
     for text in (nbformat.writes(notebook), json.dumps(notebook)):

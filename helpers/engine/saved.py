@@ -16,7 +16,8 @@ from helpers.engine import paths
 
 KEY = "saved"  # of a notebook's metadata
 BOOTSTRAP = "bootstrap"  # has no outputs, and a stamp changes it
-SMALLER = re.compile(r"\b(short|quick)=[\d_]+")  # sizes that no saved output is of
+# sizes that no saved output is of, and whether there is one of its own for `short`
+SMALLER = re.compile(r"\bshort=[\d_]+,? ?|(?<=\bquick=)[\d_]+")
 
 
 def digest(notebook: dict) -> str:
@@ -28,7 +29,7 @@ def digest(notebook: dict) -> str:
     cells = [
         (
             cell["id"],
-            SMALLER.sub(r"\1", joined(cell["source"])),
+            SMALLER.sub("", joined(cell["source"])),
             joined(cell["outputs"]),
         )
         for cell in notebook["cells"]
