@@ -244,6 +244,13 @@ def test_shown_figures_are_there(notebook):
         assert not shown or cell.source.splitlines()[-1] == "plt.show()", cell.id
 
 
+def test_pictures_of_photographs_are_saved_as_jpeg():
+    """256 colours, as plots have, would band them."""
+    names = {path.name for path in (paths.ROOT / "images").glob("*cat*")}
+    assert {"cats_samples.jpg", "cat_directions.jpg", "cats_diffusion.jpg"} <= names
+    assert not [name for name in names if name.endswith(".png")]
+
+
 # Text alternatives, as plots.describe leaves them.
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
