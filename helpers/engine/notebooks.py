@@ -27,7 +27,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-IMAGE_TAG = "image:"  # a cell tagged image:NAME has its figure saved as images/NAME.png
+IMAGE_TAG = "image:"  # a cell tagged image:NAME has its figure in images/, .png or .jpg
 PNG = b"\x89PNG"
 BANDED = 1.1  # root mean square error of 256 colours, of 255: plots have less than 1
 FILE_TAG = "file:"  # a cell tagged file:NAME makes build/NAME, saved as images/NAME
