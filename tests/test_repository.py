@@ -375,9 +375,12 @@ def test_every_picture_is_the_figure_of_its_cell():
                     name = tag.removeprefix(notebooks.IMAGE_TAG)
                     assert name not in figures, f"two cells are tagged {tag}"
                     figures[name] = notebooks.figures_of(cell)[-1]
-    assert {path.stem for path in (ROOT / "images").glob("*.png")} == set(figures)
-    for name, figure in figures.items():
-        assert (ROOT / "images" / f"{name}.png").read_bytes() == figure, name
+    pictures = {p for e in ("png", "jpg") for p in (ROOT / "images").glob(f"*.{e}")}
+    assert sorted(path.stem for path in pictures) == sorted(figures)
+    for path in pictures:
+        figure = figures[path.stem]
+        assert path.read_bytes() == figure, path
+        assert (path.suffix == ".png") == figure.startswith(notebooks.PNG), path
 
 
 def tracked_files():
@@ -391,7 +394,7 @@ def tracked_files():
 
 def test_no_file_names_a_machines_folders():
     for name in tracked_files():
-        if not name.endswith((".png", ".gif", ".npz")):
+        if not name.endswith((".png", ".jpg", ".gif", ".npz")):
             text = (ROOT / name).read_text(encoding="utf-8")
             found = re.search(r"(?<![\w.])/(work|root|home|Users)/", text)
             assert not found, f"{name}: {found.group(0)}"
