@@ -410,3 +410,14 @@ def test_axe_finds_nothing_serious(browser, built, name):
         page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
         assert (scheme, serious(page, **asked)) == (scheme, [])
     context.close()
+
+
+@needs_browser
+def test_nor_in_the_index_of_a_run(browser, tmp_path):
+    report = {"title": "The first", "name": "01_paper_math", "seconds": 60}
+    report |= {"data": ["MNIST digits"], "claims": ["holds here: the loss falls"]}
+    runs.write_index(tmp_path, "short", [report])
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.get_by_role("link").count() == 2 and serious(page) == []
+    page.close()

@@ -28,7 +28,7 @@ CLAIM = "claim"  # tags cells that print whether what the prose says holds here 
 TEMPLATE = """{%- extends "lab/index.html.j2" -%}
 {%- block html_head_js_requirejs -%}{%- endblock -%}
 {%- block html_head_css -%}{{ super() }}
-<style>.jp-RenderedMarkdown :is(p, li) a { text-decoration: underline; }</style>
+<style>.jp-RenderedMarkdown :is(p, li) a:any-link { text-decoration: underline }</style>
 <script>UNFOLD</script>
 {%- endblock -%}
 {%- macro with_words(image, output) -%}
