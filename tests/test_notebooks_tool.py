@@ -115,7 +115,7 @@ def test_run_leaves_a_page_and_an_index(course, capsys):
 @pytest.mark.parametrize("command", ["run", "save"])
 def test_a_failing_cell_stops_everything(course, capsys, command, cell, said):
     path = write(course, "02_two", "a = 1", cell, "print('never')")
-    write(course, "03_three", "open('ran', 'w')")
+    write(course, "06_six", "open('ran', 'w')")
     before = path.read_bytes()
     assert notebooks.main([command, *["--jobs=1"] * (command == "run")]) == 1
     error = capsys.readouterr().err
@@ -157,8 +157,8 @@ while not pathlib.Path('free').exists():
 def test_a_stopped_run_leaves_no_kernel_and_goes_on(course):
     """As by Ctrl-C while the first notebook is done and the second at work."""
     folder = course / "notebooks"
-    write(course, "01_one", COUNT.format("one"), new_markdown_cell("long " * 100))
-    write(course, "02_two", HANG, COUNT.format("two"))
+    write(course, "02_two", COUNT.format("two"))
+    write(course, "06_six", HANG, COUNT.format("six"))
     ours = Path(helpers.__file__).parent
     shutil.copytree(ours, course / "helpers", dirs_exist_ok=True)
     command = [sys.executable, "-m", "helpers.engine.notebooks", "run", "--jobs=1"]
@@ -173,16 +173,16 @@ def test_a_stopped_run_leaves_no_kernel_and_goes_on(course):
     assert process.returncode == 130
     assert "goes on with what is left" in said
     assert "Traceback" not in said
-    assert (course / "build/run/01_one.html").exists()
-    assert not (course / "build/run/02_two.html").exists()
+    assert (course / "build/run/02_two.html").exists()
+    assert not (course / "build/run/06_six.html").exists()
     (folder / "free").touch()
     time.sleep(0.5)
-    assert (folder / "ran").read_text() == "one "  # a kernel left would write now
+    assert (folder / "ran").read_text() == "two "  # a kernel left would write now
     again = subprocess.run(command, cwd=course, **pipes)
-    assert "Going on: 01_one" in again.stdout
-    assert (folder / "ran").read_text() == "one two "
+    assert "Going on: 02_two" in again.stdout
+    assert (folder / "ran").read_text() == "two six "
     index = (course / "build/run/index.html").read_text()
-    assert "01_one.html" in index and "02_two.html" in index
+    assert "02_two.html" in index and "06_six.html" in index
     assert not (course / "build/run/unfinished.json").exists()
 
 
