@@ -48,6 +48,7 @@ html_css_files = ["course.css"]
 html_extra_path = ["extra"]
 html_sourcelink_suffix = ""  # a notebook is downloaded as it is
 html_show_search_summary = False  # it would fetch pages, which no file system allows
+html_sidebars = {"_modules/**": ["navbar-logo.html", "search-button-field.html"]}
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "use_download_button": True,
