@@ -155,10 +155,10 @@ while not pathlib.Path('free').exists():
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
 def test_a_stopped_run_leaves_no_kernel_and_goes_on(course):
-    """As by Ctrl-C while the first notebook is done and the second at work."""
+    """As by Ctrl-C while the longer notebook is done and the other at work."""
     folder = course / "notebooks"
-    write(course, "02_two", COUNT.format("two"))
-    write(course, "06_six", HANG, COUNT.format("six"))
+    write(course, "06_six", COUNT.format("six"))
+    write(course, "01_one", HANG, COUNT.format("one"))
     ours = Path(helpers.__file__).parent
     shutil.copytree(ours, course / "helpers", dirs_exist_ok=True)
     command = [sys.executable, "-m", "helpers.engine.notebooks", "run", "--jobs=1"]
@@ -173,16 +173,16 @@ def test_a_stopped_run_leaves_no_kernel_and_goes_on(course):
     assert process.returncode == 130
     assert "goes on with what is left" in said
     assert "Traceback" not in said
-    assert (course / "build/run/02_two.html").exists()
-    assert not (course / "build/run/06_six.html").exists()
+    assert (course / "build/run/06_six.html").exists()
+    assert not (course / "build/run/01_one.html").exists()
     (folder / "free").touch()
     time.sleep(0.5)
-    assert (folder / "ran").read_text() == "two "  # a kernel left would write now
+    assert (folder / "ran").read_text() == "six "  # a kernel left would write now
     again = subprocess.run(command, cwd=course, **pipes)
-    assert "Going on: 02_two" in again.stdout
-    assert (folder / "ran").read_text() == "two six "
+    assert "Going on: 06_six" in again.stdout
+    assert (folder / "ran").read_text() == "six one "
     index = (course / "build/run/index.html").read_text()
-    assert "02_two.html" in index and "06_six.html" in index
+    assert "06_six.html" in index and "01_one.html" in index
     assert not (course / "build/run/unfinished.json").exists()
 
 
